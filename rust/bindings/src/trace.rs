@@ -1,0 +1,180 @@
+//! Opening a trace and running the analyses.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nsys_explain_core::model::section::{Status, Warning};
+use nsys_explain_core::{self as core, AnalyzeOptions, Report, TableSummary, WindowSource};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use crate::enter::enter;
+use crate::section::Section;
+
+/// An export that was opened and probed.
+#[pyclass(frozen, module = "nsys_llm_explainer._native")]
+pub struct Trace {
+    trace: Arc<core::Trace>,
+}
+
+/// Opens and probes an export, read-only.
+#[pyfunction]
+pub fn open_trace(py: Python<'_>, path: PathBuf) -> PyResult<Trace> {
+    let trace = enter(py, None, move |_| core::Trace::open(&path))?;
+    Ok(Trace { trace: Arc::new(trace) })
+}
+
+#[pymethods]
+impl Trace {
+    #[getter]
+    fn path(&self) -> String {
+        self.trace.path().to_string_lossy().into_owned()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Trace {:?}>", self.path())
+    }
+
+    fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let trace = Arc::clone(&self.trace);
+        let span = enter(py, None, move |_| trace.span_ns())?;
+        let info = self.facts(py)?;
+        info.set_item("span_ns", span)?;
+        info.set_item("source", "sqlite")?;
+        info.set_item("source_reason", "rows are read through SQLite")?;
+        info.set_item("notes", self.trace.notes())?;
+        Ok(info)
+    }
+
+    fn tables<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let trace = Arc::clone(&self.trace);
+        let tables = enter(py, None, move |_| trace.tables())?;
+        let list = PyList::empty(py);
+        for table in tables {
+            let dict = PyDict::new(py);
+            dict.set_item("name", table.name)?;
+            dict.set_item("rows", table.rows)?;
+            dict.set_item("columns", table.columns)?;
+            list.append(dict)?;
+        }
+        Ok(list)
+    }
+
+    fn capabilities<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let trace = Arc::clone(&self.trace);
+        let capabilities = enter(py, None, move |_| trace.capabilities())?;
+        let list = PyList::empty(py);
+        for (spec, availability) in capabilities {
+            let dict = PyDict::new(py);
+            let status = match availability.status {
+                Status::Ok => "ok",
+                Status::Partial => "partial",
+                Status::Missing => "missing",
+            };
+            dict.set_item("section", spec.id)?;
+            dict.set_item("title", spec.title)?;
+            dict.set_item("status", status)?;
+            dict.set_item("reason", availability.reason)?;
+            dict.set_item("capture_flag", availability.capture_flag)?;
+            list.append(dict)?;
+        }
+        Ok(list)
+    }
+
+    #[pyo3(signature = (*, phase_map=None, kernel_percentiles=true, nvtx_kernel_map=true, threads=None, window=None, progress=None))]
+    fn analyze<'py>(
+        &self,
+        py: Python<'py>,
+        phase_map: Option<Vec<(String, Vec<String>)>>,
+        kernel_percentiles: bool,
+        nvtx_kernel_map: bool,
+        threads: Option<usize>,
+        window: Option<(Option<i64>, Option<i64>)>,
+        progress: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let trace = Arc::clone(&self.trace);
+        let options = AnalyzeOptions { phases: phase_map, kernel_percentiles, nvtx_kernel_map, threads, window };
+        let (report, tables) = enter(py, progress.as_ref(), move |progress| trace.analyze(&options, progress))?;
+        self.result(py, report, &tables)
+    }
+}
+
+impl Trace {
+    /// What the export says about itself.
+    fn facts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let metadata = self.trace.metadata();
+        let facts = PyDict::new(py);
+        facts.set_item("path", self.path())?;
+        facts.set_item("file_bytes", self.trace.file_bytes())?;
+        facts.set_item("nsys_version", metadata.nsys_version.as_deref())?;
+        facts.set_item("export_schema_version", metadata.export_schema_version.as_deref())?;
+        facts.set_item("capture_version", metadata.capture_version.as_deref())?;
+        facts.set_item("duration_ns", metadata.duration_ns)?;
+        let gpus = PyList::empty(py);
+        for gpu in &metadata.gpus {
+            let dict = PyDict::new(py);
+            dict.set_item("gpu_id", gpu.gpu_id)?;
+            dict.set_item("name", gpu.name.as_deref())?;
+            dict.set_item("memory_bytes", gpu.memory_bytes)?;
+            dict.set_item("sm_count", gpu.sm_count)?;
+            gpus.append(dict)?;
+        }
+        facts.set_item("gpus", gpus)?;
+        Ok(facts)
+    }
+
+    fn result<'py>(&self, py: Python<'py>, report: Report, tables: &[TableSummary]) -> PyResult<Bound<'py, PyDict>> {
+        let trace = self.facts(py)?;
+        let processes = PyList::empty(py);
+        for (pid, name) in &report.processes {
+            let dict = PyDict::new(py);
+            dict.set_item("pid", pid)?;
+            dict.set_item("name", name.as_deref())?;
+            processes.append(dict)?;
+        }
+        trace.set_item("processes", processes)?;
+        let rows = PyDict::new(py);
+        for table in tables {
+            rows.set_item(&table.name, table.rows)?;
+        }
+        trace.set_item("tables", rows)?;
+        let rejected = PyDict::new(py);
+        for (table, count) in &report.rejected {
+            rejected.set_item(table, count)?;
+        }
+        trace.set_item("rejected_rows", rejected)?;
+        trace.set_item("cuda_graph_mode", &report.cuda_graph_mode)?;
+
+        let window = PyDict::new(py);
+        window.set_item("start_ns", report.window.map(|window| window.0))?;
+        window.set_item("end_ns", report.window.map(|window| window.1))?;
+        let source = match report.window_source {
+            WindowSource::Trace => "trace",
+            WindowSource::User => "user",
+        };
+        window.set_item("source", source)?;
+
+        let result = PyDict::new(py);
+        result.set_item("trace", trace)?;
+        result.set_item("window", window)?;
+        result.set_item("warnings", warnings(py, &report.warnings)?)?;
+        let sections = PyList::empty(py);
+        for section in report.sections {
+            sections.append(Section::new(section))?;
+        }
+        result.set_item("sections", sections)?;
+        Ok(result)
+    }
+}
+
+fn warnings<'py>(py: Python<'py>, warnings: &[Warning]) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    for warning in warnings {
+        let dict = PyDict::new(py);
+        dict.set_item("code", warning.code)?;
+        dict.set_item("message", &warning.message)?;
+        dict.set_item("section", warning.section)?;
+        list.append(dict)?;
+    }
+    Ok(list)
+}

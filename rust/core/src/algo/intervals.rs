@@ -1,0 +1,98 @@
+//! Sets of disjoint half-open time intervals: union, gaps, intersection, and the measure inside a span.
+
+/// Disjoint, non-empty intervals `[start, end)` in ascending order; they may touch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IntervalSet {
+    spans: Vec<(i64, i64)>,
+    /// `before[i]`: measure of the first `i` intervals.
+    before: Vec<i64>,
+}
+
+impl IntervalSet {
+    /// The union of intervals that are sorted by start. Empty intervals add nothing.
+    pub fn union_of_sorted(sorted: impl IntoIterator<Item = (i64, i64)>) -> Self {
+        let mut spans: Vec<(i64, i64)> = Vec::new();
+        for (start, end) in sorted {
+            if end <= start {
+                continue;
+            }
+            match spans.last_mut() {
+                Some(last) if start <= last.1 => last.1 = last.1.max(end),
+                _ => spans.push((start, end)),
+            }
+        }
+        Self::from_disjoint(spans)
+    }
+
+    /// The gaps between ops that are sorted by start. An empty op splits a gap in two that touch.
+    pub fn gaps_of_sorted(sorted: &[(i64, i64)]) -> Self {
+        let mut gaps = Vec::new();
+        let mut reached = sorted.first().map_or(0, |op| op.0);
+        for &(start, end) in sorted {
+            if start > reached {
+                gaps.push((reached, start));
+            }
+            reached = reached.max(end);
+        }
+        Self::from_disjoint(gaps)
+    }
+
+    fn from_disjoint(spans: Vec<(i64, i64)>) -> Self {
+        let mut before = Vec::with_capacity(spans.len() + 1);
+        let mut sum = 0;
+        before.push(0);
+        for &(start, end) in &spans {
+            sum += end - start;
+            before.push(sum);
+        }
+        Self { spans, before }
+    }
+
+    /// The intervals in ascending order.
+    pub fn spans(&self) -> &[(i64, i64)] {
+        &self.spans
+    }
+
+    /// Total length.
+    pub fn measure(&self) -> i64 {
+        self.before.last().copied().unwrap_or(0)
+    }
+
+    /// The intersection of two sets.
+    #[must_use]
+    pub fn intersect(&self, other: &Self) -> Self {
+        let (mut i, mut j) = (0, 0);
+        let mut spans = Vec::new();
+        while i < self.spans.len() && j < other.spans.len() {
+            let (a, b) = (self.spans[i], other.spans[j]);
+            let (start, end) = (a.0.max(b.0), a.1.min(b.1));
+            if start < end {
+                spans.push((start, end));
+            }
+            if a.1 <= b.1 {
+                i += 1;
+            } else {
+                j += 1;
+            }
+        }
+        Self::from_disjoint(spans)
+    }
+
+    /// The measure of the set inside `[start, end)`, in `O(log n)`.
+    pub fn measure_within(&self, start: i64, end: i64) -> i64 {
+        if end <= start {
+            return 0;
+        }
+        self.measure_until(end) - self.measure_until(start)
+    }
+
+    /// The measure of the set before `time`.
+    fn measure_until(&self, time: i64) -> i64 {
+        let i = self.spans.partition_point(|span| span.0 < time);
+        if i == 0 {
+            return 0;
+        }
+        let (start, end) = self.spans[i - 1];
+        self.before[i - 1] + (end.min(time) - start)
+    }
+}

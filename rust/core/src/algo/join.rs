@@ -1,0 +1,107 @@
+//! The call of a GPU op: lookup of API calls by process and correlation id.
+//!
+//! Definition: the RUNTIME row with the same (process, correlationId); if several match, the latest with `start <= op.start`.
+
+use rustc_hash::FxHashMap;
+
+/// "No such row" in index columns.
+pub const NONE: u32 = u32::MAX;
+
+const SEVERAL: u32 = u32::MAX - 1;
+
+/// The calls of one process, by correlation id.
+#[derive(Debug, Default)]
+pub struct CorrelationIndex {
+    first: Slots,
+    /// Ids that several calls carry: their (start, row) in ascending order.
+    several: FxHashMap<i64, Vec<(i64, u32)>>,
+}
+
+#[derive(Debug)]
+enum Slots {
+    /// Ids are a per-process counter: almost always dense.
+    Dense {
+        base: i64,
+        rows: Vec<u32>,
+    },
+    Sparse(FxHashMap<i64, u32>),
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self::Sparse(FxHashMap::default())
+    }
+}
+
+impl CorrelationIndex {
+    /// Indexes `(correlation id, start, row)`. Id 0 means "none" and is left out.
+    pub fn new(calls: &[(i64, i64, u32)]) -> Self {
+        let ids = || calls.iter().map(|call| call.0).filter(|&id| id != 0);
+        let (Some(low), Some(high)) = (ids().min(), ids().max()) else {
+            return Self::default();
+        };
+        let width = i128::from(high) - i128::from(low) + 1;
+        let mut index = Self::default();
+        if let Some(width) = usize::try_from(width).ok().filter(|&w| w <= 8 * calls.len() + 1024) {
+            index.first = Slots::Dense { base: low, rows: vec![NONE; width] };
+        }
+        for &(id, start, row) in calls.iter().filter(|call| call.0 != 0) {
+            let slot = match &mut index.first {
+                Slots::Dense { base, rows } => {
+                    let at = usize::try_from(id - *base).unwrap_or_default();
+                    &mut rows[at]
+                }
+                Slots::Sparse(map) => map.entry(id).or_insert(NONE),
+            };
+            match *slot {
+                NONE => *slot = row,
+                SEVERAL => index.several.entry(id).or_default().push((start, row)),
+                _ => {
+                    *slot = SEVERAL;
+                    index.several.entry(id).or_default().push((start, row));
+                }
+            }
+        }
+        // The first row of an id that turned out to have several is not in its list yet.
+        if !index.several.is_empty() {
+            for list in index.several.values_mut() {
+                list.clear();
+            }
+            for &(id, start, row) in calls {
+                if let Some(list) = index.several.get_mut(&id) {
+                    list.push((start, row));
+                }
+            }
+            for list in index.several.values_mut() {
+                list.sort_unstable();
+            }
+        }
+        index
+    }
+
+    /// The row of the call that issued an op, or [`NONE`].
+    pub fn find(&self, id: i64, op_start: i64) -> u32 {
+        if id == 0 {
+            return NONE;
+        }
+        let row = match &self.first {
+            Slots::Dense { base, rows } => {
+                id.checked_sub(*base).and_then(|at| usize::try_from(at).ok()).and_then(|at| rows.get(at)).copied()
+            }
+            Slots::Sparse(map) => map.get(&id).copied(),
+        };
+        match row {
+            Some(SEVERAL) => self.latest(id, op_start),
+            Some(row) => row,
+            None => NONE,
+        }
+    }
+
+    fn latest(&self, id: i64, op_start: i64) -> u32 {
+        let Some(list) = self.several.get(&id) else { return NONE };
+        match list.partition_point(|&(start, _)| start <= op_start) {
+            0 => NONE,
+            n => list[n - 1].1,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The analyses, one file per section of the report. Each takes columns, never a connection.
+
+use std::collections::BTreeMap;
+
+use crate::model::events::Events;
+use crate::model::section::{Availability, Outcome, SectionSpec};
+use crate::phase_map::PhaseMap;
+use crate::source::schema::Schema;
+
+pub mod derived;
+
+mod attribution;
+mod gpu_idle;
+mod graphs;
+mod kernels;
+mod launches;
+mod nvtx;
+mod phases;
+mod processes;
+mod sync;
+
+use derived::Derived;
+
+/// Options of one run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Whether to compute percentiles per kernel.
+    pub kernel_percentiles: bool,
+    /// Whether to attribute kernels to NVTX ranges.
+    pub nvtx_kernel_map: bool,
+    /// Phases of the user.
+    pub phases: Option<PhaseMap>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { kernel_percentiles: true, nvtx_kernel_map: true, phases: None }
+    }
+}
+
+/// What an analysis works on.
+pub struct Input<'a> {
+    /// Tables and columns of the export.
+    pub schema: &'a Schema,
+    /// Events of the window.
+    pub events: &'a Events,
+    /// What several analyses need.
+    pub derived: &'a Derived,
+    /// Options of the run.
+    pub options: &'a Options,
+}
+
+/// What is known of an export before its events are read.
+pub struct Probe<'a> {
+    /// Tables and columns.
+    pub schema: &'a Schema,
+    /// Rows by table.
+    pub rows: &'a BTreeMap<String, i64>,
+}
+
+impl Probe<'_> {
+    /// Rows of a table; 0 where it is absent.
+    pub fn rows(&self, table: &str) -> i64 {
+        self.schema.table(table).and_then(|table| self.rows.get(&table.name)).copied().unwrap_or(0)
+    }
+
+    /// Rows of the kernel table.
+    pub fn kernels(&self) -> i64 {
+        self.schema.kernel_table().map_or(0, |table| self.rows(&table.name))
+    }
+
+    /// Rows of all tables of GPU ops.
+    pub fn gpu_ops(&self) -> i64 {
+        self.kernels() + self.rows(MEMCPY) + self.rows(MEMSET) + self.rows(GRAPH_TRACE)
+    }
+}
+
+/// One section of the report.
+pub trait Analysis: Sync {
+    /// The declared schema.
+    fn spec(&self) -> SectionSpec;
+    /// What an export allows of it, from its tables alone.
+    fn availability(&self, probe: &Probe<'_>) -> Availability;
+    /// Computes it.
+    fn run(&self, input: &Input<'_>) -> Outcome;
+}
+
+/// Every section, in the order of the report.
+pub const ALL: &[&dyn Analysis] = &[
+    &kernels::Analysis,
+    &launches::Analysis,
+    &sync::Analysis,
+    &gpu_idle::Analysis,
+    &nvtx::Analysis,
+    &phases::Analysis,
+    &processes::Analysis,
+    &graphs::Analysis,
+];
+
+const RUNTIME: &str = "CUPTI_ACTIVITY_KIND_RUNTIME";
+const MEMCPY: &str = "CUPTI_ACTIVITY_KIND_MEMCPY";
+const MEMSET: &str = "CUPTI_ACTIVITY_KIND_MEMSET";
+const GRAPH_TRACE: &str = "CUPTI_ACTIVITY_KIND_GRAPH_TRACE";
+const NVTX: &str = "NVTX_EVENTS";
+
+const TRACE_CUDA: &str = "--trace=cuda";
+const TRACE_NVTX: &str = "--trace=nvtx";
+const NODE_MODE: &str = "--cuda-graph-trace=node";
+
+/// Why there are no kernels, and what brings them.
+fn no_kernels(graph_executions: bool) -> Availability {
+    if graph_executions {
+        Availability::missing("CUDA graphs were traced as wholes: the kernels inside are in no table.", Some(NODE_MODE))
+    } else {
+        Availability::missing("The export has no kernels.", Some(TRACE_CUDA))
+    }
+}
+
+/// The names of those tables that the export has.
+fn present(schema: &Schema, tables: &[&str]) -> Vec<String> {
+    tables.iter().filter_map(|name| schema.table(name)).map(|table| table.name.clone()).collect()
+}
+
+/// The kernel table, and others, where the export has them.
+fn with_kernel_table(schema: &Schema, others: &[&str]) -> Vec<String> {
+    schema.kernel_table().map(|table| table.name.clone()).into_iter().chain(present(schema, others)).collect()
+}
+
+/// The limitation that every section derived from kernels carries in graph mode.
+fn graph_mode_limit(events: &Events) -> Option<String> {
+    (!events.graphs.is_empty()).then(|| {
+        format!(
+            "{} executions of CUDA graphs were traced as wholes: the kernels inside are invisible here ({NODE_MODE} shows them).",
+            events.graphs.len()
+        )
+    })
+}
+
+/// A fraction; null where the denominator is 0.
+fn share(part: i64, whole: i64) -> Option<f64> {
+    (whole != 0).then(|| part as f64 / whole as f64)
+}

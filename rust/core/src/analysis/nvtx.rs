@@ -1,0 +1,292 @@
+//! NVTX ranges by normalised name, with the kernels that were launched inside them.
+//!
+//! A kernel (or graph execution) belongs to a range if the whole of its call lies in the range, on the same `globalTid`;
+//! ranges with `endGlobalTid` set and different are left out. `kernels` and `kernel_ns` count for the innermost such
+//! range alone (latest start, then earliest end, then highest row id), so they never count twice; the inclusive figures
+//! count for every enclosing range, once per kernel and name. `projected_ns` sums, over the ranges, last op end minus
+//! first op start of the GPU ops whose calls lie in the range. Coverage is attributed over total kernel time.
+
+use std::cmp::Reverse;
+
+use rustc_hash::FxHashMap;
+
+use super::attribution::NameWork;
+use super::{
+    Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, TRACE_NVTX,
+    graph_mode_limit, share, with_kernel_table,
+};
+use crate::algo::grouping::{Grouped, Stats};
+use crate::algo::join::NONE;
+use crate::algo::topk::smallest_by;
+use crate::model::events::Events;
+use crate::model::section::{Section, SectionSpec, Warning};
+use crate::model::table::{Cell, ColumnSpec, Table, TableSpec};
+
+pub(super) struct Analysis;
+
+const QUANTILES: &[f64] = &[0.5, 0.9];
+const LOW_COVERAGE: f64 = 0.70;
+
+/// Columns of the table, also of the one that splits it by process.
+pub(super) fn columns() -> Vec<ColumnSpec> {
+    vec![
+        ColumnSpec::text("range_name", "Normalised name."),
+        ColumnSpec::text("domain", "NVTX domains in which the name occurs."),
+        ColumnSpec::count("count", "Ranges of the name."),
+        ColumnSpec::ns("total_ns", "Summed host time of the ranges; nested ranges of one name count each."),
+        ColumnSpec::ns_float("avg_ns", "Mean host time."),
+        ColumnSpec::ns_float("p50_ns", "Median host time.").or_null(),
+        ColumnSpec::ns_float("p90_ns", "90th percentile of the host time.").or_null(),
+        ColumnSpec::ns("max_ns", "Longest range."),
+        ColumnSpec::count("kernels", "Kernels of which a range of the name is the innermost.").or_null(),
+        ColumnSpec::ns("kernel_ns", "Summed duration of those kernels.").or_null(),
+        ColumnSpec::count("kernels_inclusive", "Kernels that any range of the name encloses.").or_null(),
+        ColumnSpec::ns("kernel_inclusive_ns", "Summed duration of those kernels.").or_null(),
+        ColumnSpec::ns("projected_ns", "Summed spans from first op start to last op end of each range.").or_null(),
+    ]
+}
+
+/// Ranges of one name, and in one process where asked for.
+pub(super) struct Group {
+    process: Option<u32>,
+    name: u32,
+    stats: Stats,
+    domains: Vec<u32>,
+    work: Option<NameWork>,
+}
+
+/// All ranges in groups; `by_process` splits them further.
+pub(super) fn groups(input: &Input<'_>, by_process: bool) -> Vec<Group> {
+    let ranges = &input.events.ranges;
+    let mut numbers: FxHashMap<(u32, u32), u32> = FxHashMap::default();
+    let mut keys = Vec::new();
+    let mut domains: Vec<Vec<u32>> = Vec::new();
+    let group_of: Vec<u32> = (0..ranges.len())
+        .map(|i| {
+            let key = (if by_process { ranges.process[i] } else { 0 }, ranges.name[i]);
+            let group = *numbers.entry(key).or_insert_with(|| {
+                keys.push(key);
+                domains.push(Vec::new());
+                u32::try_from(keys.len() - 1).unwrap_or(u32::MAX)
+            });
+            let seen = &mut domains[group as usize];
+            if !seen.contains(&ranges.domain[i]) {
+                seen.push(ranges.domain[i]);
+            }
+            group
+        })
+        .collect();
+    let pairs = group_of.iter().enumerate().map(|(i, &group)| (group, ranges.end[i] - ranges.start[i]));
+    let stats = Grouped::gather(keys.len(), pairs).stats(QUANTILES);
+    let mut work: Option<Vec<NameWork>> = None;
+    if let Some(attribution) = &input.derived.attribution {
+        let mut by_group = vec![NameWork::default(); keys.len()];
+        for (&(process, name), part) in &attribution.by_name {
+            if let Some(&group) = numbers.get(&(if by_process { process } else { 0 }, name)) {
+                by_group[group as usize].add(part);
+            }
+        }
+        work = Some(by_group);
+    }
+    let parts = keys.into_iter().zip(stats).zip(domains).enumerate();
+    parts
+        .map(|(i, (((process, name), stats), domains))| Group {
+            process: by_process.then_some(process),
+            name,
+            stats,
+            domains,
+            work: work.as_ref().map(|work| work[i]),
+        })
+        .collect()
+}
+
+fn cells(events: &Events, group: &Group) -> Vec<Cell> {
+    let mut domains: Vec<&str> = group.domains.iter().map(|&domain| events.domains.text(domain).as_ref()).collect();
+    domains.sort_unstable();
+    let stats = &group.stats;
+    let work = |of: fn(&NameWork) -> i64| Cell::from(group.work.as_ref().map(of));
+    vec![
+        events.range_names.text(group.name).into(),
+        domains.join(", ").as_str().into(),
+        stats.count.into(),
+        stats.total.into(),
+        stats.mean().into(),
+        stats.quantiles[0].into(),
+        stats.quantiles[1].into(),
+        stats.max.into(),
+        work(|work| work.kernels),
+        work(|work| work.kernel_ns),
+        work(|work| work.kernels_inclusive),
+        work(|work| work.kernel_inclusive_ns),
+        work(|work| work.projected_ns),
+    ]
+}
+
+/// The table of groups: by total host time, then name and process.
+pub(super) fn table(events: &Events, spec: TableSpec, groups: &[Group]) -> Table {
+    let order = |a: &&Group, b: &&Group| {
+        let key =
+            |group: &Group| (Reverse(group.stats.total), events.range_names.text(group.name).clone(), group.process);
+        key(a).cmp(&key(b))
+    };
+    let pid = |group: &Group| group.process.map(|process| Cell::from(events.processes[process as usize].key.pid()));
+    let rows = smallest_by(groups, spec.max_rows(), order)
+        .into_iter()
+        .map(|group| pid(group).into_iter().chain(cells(events, group)).collect());
+    Table::new(spec, groups.len(), rows)
+}
+
+/// How much kernel time is known to belong to a range.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Coverage {
+    pub(super) kernels: i64,
+    correlated: i64,
+    attributed: i64,
+    pub(super) total_ns: i64,
+    attributed_ns: i64,
+}
+
+impl Coverage {
+    /// The coverage of the kernels that `counts` accepts, by process.
+    pub(super) fn of(input: &Input<'_>, counts: impl Fn(u32) -> bool) -> Self {
+        let tables = input.events.op_tables();
+        let mut coverage = Self::default();
+        for (table, row) in input.derived.kernel_rows(input.events) {
+            let ops = tables[table];
+            if !counts(ops.process[row]) {
+                continue;
+            }
+            let call = input.derived.call_of[table][row];
+            coverage.kernels += 1;
+            coverage.total_ns = coverage.total_ns.saturating_add(ops.duration(row));
+            if call == NONE {
+                continue;
+            }
+            coverage.correlated += 1;
+            let innermost = input.derived.attribution.as_ref().map_or(NONE, |a| a.innermost[call as usize]);
+            if innermost != NONE {
+                coverage.attributed += 1;
+                coverage.attributed_ns = coverage.attributed_ns.saturating_add(ops.duration(row));
+            }
+        }
+        coverage
+    }
+
+    /// Attributed over total time; null without kernels.
+    pub(super) fn share(&self) -> Option<f64> {
+        share(self.attributed_ns, self.total_ns)
+    }
+}
+
+fn limitations(input: &Input<'_>, coverage: &Coverage) -> Vec<String> {
+    let events = input.events;
+    let crossing = events.ranges.crosses_threads.iter().filter(|&&crosses| crosses).count();
+    let mut limits: Vec<String> = graph_mode_limit(events).into_iter().collect();
+    limits.push("Host time of ranges is summed per name: nested and concurrent ranges overlap, so the column does not add up to wall time.".into());
+    if !input.options.nvtx_kernel_map {
+        limits.push("The attribution of kernels to ranges was switched off.".into());
+    } else if input.derived.attribution.is_none() {
+        limits.push("Without GPU ops no kernel can be attributed.".into());
+    }
+    let without_call = coverage.kernels - coverage.correlated;
+    if without_call > 0 {
+        limits.push(format!(
+            "{without_call} of {} kernels have no API call in the export and belong to no range.",
+            coverage.kernels
+        ));
+    }
+    if events.kernels.ops.in_graph.iter().any(|&in_graph| in_graph) {
+        limits.push("Kernels of CUDA graphs are attributed at launch time: to the range around cudaGraphLaunch, not to the layer that was captured.".into());
+    }
+    if events.ranges.open > 0 {
+        limits.push(format!(
+            "{} ranges were still open at the end of the capture and are not counted.",
+            events.ranges.open
+        ));
+    }
+    if crossing > 0 {
+        limits.push(format!("{crossing} ranges end on another thread and get no kernels."));
+    }
+    limits
+}
+
+impl super::Analysis for Analysis {
+    fn spec(&self) -> SectionSpec {
+        SectionSpec {
+            id: "nvtx",
+            title: "NVTX ranges",
+            summary: vec![
+                ColumnSpec::count("ranges", "Closed ranges."),
+                ColumnSpec::count("open_ranges", "Ranges that were still open at the end of the capture."),
+                ColumnSpec::count("cross_thread_ranges", "Ranges that end on another thread."),
+                ColumnSpec::count("kernels", "Kernels and graph executions."),
+                ColumnSpec::count("correlated_kernels", "Those whose API call is in the export."),
+                ColumnSpec::count("attributed_kernels", "Those whose call lies in a range.").or_null(),
+                ColumnSpec::ns("total_kernel_ns", "Summed duration of all of them."),
+                ColumnSpec::ns("attributed_kernel_ns", "Summed duration of the attributed ones.").or_null(),
+                ColumnSpec::share("coverage", "Attributed over total kernel time."),
+            ],
+            tables: vec![TableSpec {
+                name: "nvtx_ranges",
+                description: "One row per normalised range name, by host time.",
+                events: false,
+                columns: columns(),
+            }],
+        }
+    }
+
+    fn availability(&self, probe: &Probe<'_>) -> Availability {
+        if probe.rows(NVTX) == 0 {
+            Availability::missing("The export has no NVTX events.", Some(TRACE_NVTX))
+        } else if probe.gpu_ops() == 0 || probe.rows(RUNTIME) == 0 {
+            Availability::partial("Without GPU ops and their API calls no kernel can be attributed.", Some(TRACE_CUDA))
+        } else {
+            Availability::OK
+        }
+    }
+
+    fn run(&self, input: &Input<'_>) -> Outcome {
+        let events = input.events;
+        if events.ranges.is_empty() {
+            return Outcome::Missing(
+                Availability::missing("The export has no NVTX ranges.", Some(TRACE_NVTX)).absence(),
+            );
+        }
+        let coverage = Coverage::of(input, |_| true);
+        let known = input.derived.attribution.is_some();
+        let share = coverage.share().filter(|_| known);
+        let mut warnings = Vec::new();
+        if let Some(share) = share.filter(|&share| share < LOW_COVERAGE) {
+            warnings.push(Warning {
+                code: "low_nvtx_coverage",
+                message: format!(
+                    "Only {:.1} % of kernel time was launched inside an NVTX range: range figures cover that part alone.",
+                    share * 100.0
+                ),
+                section: Some("nvtx"),
+            });
+        }
+        let crossing = events.ranges.crosses_threads.iter().filter(|&&crosses| crosses).count();
+        let [spec] = <[TableSpec; 1]>::try_from(self.spec().tables).expect("one table");
+        Outcome::Ok(Section {
+            summary: vec![
+                events.ranges.len().into(),
+                events.ranges.open.into(),
+                crossing.into(),
+                coverage.kernels.into(),
+                coverage.correlated.into(),
+                Some(coverage.attributed).filter(|_| known).into(),
+                coverage.total_ns.into(),
+                Some(coverage.attributed_ns).filter(|_| known).into(),
+                share.into(),
+            ],
+            tables: vec![table(events, spec, &groups(input, false))],
+            derived_from: [NVTX.to_owned()]
+                .into_iter()
+                .chain(with_kernel_table(input.schema, &[RUNTIME, MEMCPY, MEMSET, GRAPH_TRACE, "StringIds"]))
+                .collect(),
+            limitations: limitations(input, &coverage),
+            warnings,
+        })
+    }
+}

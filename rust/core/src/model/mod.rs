@@ -1,0 +1,7 @@
+//! What the analyses compute on and what they return: ids, event columns, strings, tables, sections.
+
+pub mod events;
+pub mod ids;
+pub mod section;
+pub mod strings;
+pub mod table;

@@ -1,0 +1,161 @@
+//! Fills the event columns: every needed table is read once, split over threads.
+
+mod calls;
+mod ops;
+mod places;
+mod ranges;
+mod texts;
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::batch::{Batch, Wanted};
+use super::metadata::DeviceMap;
+use super::schema::{Schema, TableInfo};
+use super::{Progress, RowSource};
+use crate::error::{Error, Result};
+use crate::model::events::Events;
+use crate::phase_map::PhaseMap;
+
+use calls::CallPart;
+use ops::{KernelPart, OpPart};
+use places::Places;
+use ranges::RangePart;
+use texts::{Strings, TextPart};
+
+/// Parts per thread: enough that an uneven table does not leave a thread idle.
+const PARTS_PER_THREAD: usize = 4;
+/// Times beyond 146 years from the base are damage; differences of accepted times fit in 64 bits.
+const MAX_TIME: i64 = 1 << 62;
+
+/// What to load.
+#[derive(Debug, Default, Clone)]
+pub struct LoadOptions {
+    /// Only ops of `[start, end)`, by their start, and ranges that overlap it.
+    pub window: Option<(i64, i64)>,
+    /// Phases to look for in range names.
+    pub phases: Option<PhaseMap>,
+}
+
+/// Everything that reading brings.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The events of the window.
+    pub events: Events,
+    /// Rows that are no events, per table.
+    pub rejected: BTreeMap<String, i64>,
+    /// Rows of each table that was read.
+    pub rows: BTreeMap<String, i64>,
+    /// Whether the export maps some devices to physical GPUs and others not.
+    pub partly_mapped_devices: bool,
+}
+
+/// What one part of a table leaves behind.
+trait Part: Send {
+    /// The columns to read.
+    const COLUMNS: &'static [Wanted];
+    /// An empty part of a table.
+    fn new(table: &TableInfo) -> Self;
+    /// Adds the rows of a batch.
+    fn add(&mut self, batch: &Batch, options: &LoadOptions);
+    /// Rows that were not accepted.
+    fn rejected(&self) -> i64 {
+        0
+    }
+}
+
+/// Reads all tables that the analyses need.
+pub fn load(
+    source: &dyn RowSource,
+    schema: &Schema,
+    devices: &DeviceMap,
+    options: &LoadOptions,
+    progress: &Progress,
+) -> Result<Loaded> {
+    let mut reader = Reader { source, options, progress, rejected: BTreeMap::new(), rows: BTreeMap::new() };
+    let texts: Vec<TextPart> = reader.table(schema.table("StringIds"))?;
+    let kernels: Vec<KernelPart> = reader.table(schema.kernel_table())?;
+    let copies: Vec<OpPart> = reader.table(schema.table("CUPTI_ACTIVITY_KIND_MEMCPY"))?;
+    let sets: Vec<OpPart> = reader.table(schema.table("CUPTI_ACTIVITY_KIND_MEMSET"))?;
+    let graphs: Vec<OpPart> = reader.table(schema.table("CUPTI_ACTIVITY_KIND_GRAPH_TRACE"))?;
+    let calls: Vec<CallPart> = reader.table(schema.table("CUPTI_ACTIVITY_KIND_RUNTIME"))?;
+    let ranges: Vec<RangePart> = reader.table(schema.table("NVTX_EVENTS"))?;
+    progress.start_computing();
+    progress.check()?;
+
+    let loaded = progress.timed("number ids and join parts", || {
+        let op_parts = || kernels.iter().map(|part| &part.ops).chain(&copies).chain(&sets).chain(&graphs);
+        let places = Places::new(op_parts(), &calls, &ranges, devices);
+        let mut loaded = Loaded { rejected: reader.rejected, rows: reader.rows, ..Loaded::default() };
+        loaded.events.ops_without_process = places.ops_without_process(op_parts());
+        loaded.partly_mapped_devices = places.partly_mapped;
+        let mut strings = Strings::new(texts);
+        let events = &mut loaded.events;
+        events.kernels = ops::kernels(kernels, &places, &mut strings);
+        events.copies = ops::plain(copies, &places);
+        events.sets = ops::plain(sets, &places);
+        events.graphs = ops::plain(graphs, &places);
+        events.calls = calls::fill(calls, &places, &mut strings);
+        ranges::fill(ranges, &places, &strings, options, events);
+        events.names = strings.into_names();
+        events.window = options.window;
+        places.finish(events);
+        loaded
+    });
+    progress.check()?;
+    Ok(loaded)
+}
+
+struct Reader<'a> {
+    source: &'a dyn RowSource,
+    options: &'a LoadOptions,
+    progress: &'a Progress,
+    rejected: BTreeMap<String, i64>,
+    rows: BTreeMap<String, i64>,
+}
+
+impl Reader<'_> {
+    fn table<P: Part>(&mut self, table: Option<&TableInfo>) -> Result<Vec<P>> {
+        let Some(table) = table else { return Ok(Vec::new()) };
+        let parts = self.source.parts(table, rayon::current_num_threads() * PARTS_PER_THREAD)?;
+        self.progress.expect(parts.iter().map(expected_rows).sum());
+        let read_part = |part| {
+            let mut filled = P::new(table);
+            let mut rows = 0;
+            self.source.read(table, P::COLUMNS, part, &mut |batch| {
+                filled.add(batch, self.options);
+                rows += batch.rows();
+                self.progress.advance(batch.rows() as u64)
+            })?;
+            Ok((filled, rows))
+        };
+        let read: Vec<(P, usize)> = self.progress.timed(&format!("read {}", table.name), || {
+            parts.into_par_iter().map(read_part).collect::<Result<_, Error>>()
+        })?;
+        let rows: usize = read.iter().map(|(_, rows)| rows).sum();
+        self.rows.insert(table.name.clone(), i64::try_from(rows).unwrap_or(i64::MAX));
+        let rejected: i64 = read.iter().map(|(part, _)| part.rejected()).sum();
+        if rejected > 0 {
+            self.rejected.insert(table.name.clone(), rejected);
+        }
+        Ok(read.into_iter().map(|(part, _)| part).collect())
+    }
+}
+
+fn expected_rows(part: &super::Part) -> u64 {
+    match part {
+        super::Part::Rows { first, last } => u64::try_from(i128::from(*last) - i128::from(*first) + 1).unwrap_or(0),
+        super::Part::Whole => 0,
+    }
+}
+
+/// A time that can be computed with.
+fn time(cell: Option<i64>) -> Option<i64> {
+    cell.filter(|time| (-MAX_TIME..=MAX_TIME).contains(time))
+}
+
+/// Start and end of an event, or nothing where they are no times or in the wrong order.
+fn times(start: Option<i64>, end: Option<i64>) -> Option<(i64, i64)> {
+    time(start).zip(time(end)).filter(|(start, end)| end >= start)
+}

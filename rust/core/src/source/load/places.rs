@@ -1,0 +1,147 @@
+//! Ids on their way to dense numbers: numbered per part while reading, then over the whole trace in ascending order.
+
+use std::hash::Hash;
+
+use rustc_hash::FxHashMap;
+
+use super::calls::CallPart;
+use super::ops::OpPart;
+use super::ranges::RangePart;
+use crate::algo::join::NONE;
+use crate::model::events::{Events, Process};
+use crate::model::ids::{Device, ProcessKey};
+use crate::source::metadata::DeviceMap;
+
+/// Distinct ids of one part, numbered in order of arrival. Consecutive rows mostly repeat the last id.
+#[derive(Debug)]
+pub(super) struct LocalIds<K> {
+    index: FxHashMap<K, u32>,
+    values: Vec<K>,
+    last: u32,
+}
+
+impl<K> Default for LocalIds<K> {
+    fn default() -> Self {
+        Self { index: FxHashMap::default(), values: Vec::new(), last: 0 }
+    }
+}
+
+impl<K: Copy + Eq + Hash> LocalIds<K> {
+    /// The number of an id.
+    pub(super) fn number(&mut self, id: K) -> u32 {
+        if self.values.get(self.last as usize) == Some(&id) {
+            return self.last;
+        }
+        let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+        self.last = *self.index.entry(id).or_insert(next);
+        if self.last == next {
+            self.values.push(id);
+        }
+        self.last
+    }
+
+    /// All ids by number.
+    pub(super) fn values(&self) -> &[K] {
+        &self.values
+    }
+}
+
+/// Where a GPU op ran, as its row says: `globalPid` and `deviceId` (`None` in an export without that column).
+pub(super) type OpPlace = (Option<i64>, Option<i64>);
+
+/// Processes, threads and devices of the whole trace.
+pub(super) struct Places {
+    processes: Vec<Process>,
+    keys: Vec<ProcessKey>,
+    threads: Vec<i64>,
+    devices: Vec<Device>,
+    device_of: FxHashMap<(ProcessKey, Option<i64>), u32>,
+    /// Ops without a process belong to the one process that calls CUDA, where there is just one.
+    sole_caller: Option<ProcessKey>,
+    pub(super) partly_mapped: bool,
+}
+
+impl Places {
+    pub(super) fn new<'a>(
+        ops: impl Iterator<Item = &'a OpPart>,
+        calls: &[CallPart],
+        ranges: &[RangePart],
+        devices: &DeviceMap,
+    ) -> Self {
+        let call_threads = || calls.iter().flat_map(|part| part.threads.values().iter().copied());
+        let range_threads = || ranges.iter().flat_map(|part| part.threads.values().iter().copied());
+        let callers = distinct(call_threads().map(process_of));
+        let sole_caller = if let [one] = callers.as_slice() { Some(*one) } else { None };
+        let used = distinct(ops.flat_map(|part| {
+            part.places.values().iter().map(|&(process, device)| (resolve(process, sole_caller), device))
+        }));
+        let keys = distinct(
+            callers.into_iter().chain(used.iter().map(|place| place.0)).chain(range_threads().map(process_of)),
+        );
+        let threads = distinct(call_threads().chain(range_threads()).flatten());
+        let processes = keys.iter().map(|&key| Process { key, name: devices.process_name(key) }).collect();
+        let (devices, device_of, partly_mapped) = devices.resolve(&used);
+        Self { processes, keys, threads, devices, device_of, sole_caller, partly_mapped }
+    }
+
+    /// The number of the process of an op.
+    pub(super) fn op_process(&self, own: Option<i64>) -> u32 {
+        position(&self.keys, &resolve(own, self.sole_caller))
+    }
+
+    /// The number of the device of an op.
+    pub(super) fn device(&self, (process, device): OpPlace) -> u32 {
+        self.device_of[&(resolve(process, self.sole_caller), device)]
+    }
+
+    /// The number of the process of a thread.
+    pub(super) fn thread_process(&self, tid: Option<i64>) -> u32 {
+        position(&self.keys, &process_of(tid))
+    }
+
+    /// The number of a thread; [`NONE`] for an unknown one, which equals no other.
+    pub(super) fn thread(&self, tid: Option<i64>) -> u32 {
+        tid.map_or(NONE, |tid| position(&self.threads, &tid))
+    }
+
+    /// Ops whose process is neither told nor certain.
+    pub(super) fn ops_without_process<'a>(&self, ops: impl Iterator<Item = &'a OpPart>) -> usize {
+        if self.sole_caller.is_some() {
+            return 0;
+        }
+        let without = ops.map(|part| {
+            let unknown: Vec<bool> = part.places.values().iter().map(|place| place.0.is_none()).collect();
+            part.place.iter().filter(|&&place| unknown[place as usize]).count()
+        });
+        without.sum()
+    }
+
+    /// Hands over what the events refer to.
+    pub(super) fn finish(self, events: &mut Events) {
+        let keys = self.keys;
+        events.threads = self.threads.iter().map(|&tid| position(&keys, &ProcessKey::of(tid))).collect();
+        events.processes = self.processes;
+        events.devices = self.devices;
+    }
+}
+
+/// Sorted, without repetition.
+fn distinct<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut values: Vec<T> = values.collect();
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+fn process_of(tid: Option<i64>) -> ProcessKey {
+    tid.map_or(ProcessKey::UNKNOWN, ProcessKey::of)
+}
+
+fn resolve(own: Option<i64>, sole_caller: Option<ProcessKey>) -> ProcessKey {
+    own.map(ProcessKey::of).or(sole_caller).unwrap_or(ProcessKey::UNKNOWN)
+}
+
+/// The place of a value in a sorted list that holds it.
+fn position<T: Ord>(sorted: &[T], value: &T) -> u32 {
+    u32::try_from(sorted.partition_point(|other| other < value)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,257 @@
+//! Opening an untrusted file: read-only, hardened, and without leaving anything beside it.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::error::{Error, Result};
+
+const HEADER: usize = 100;
+const MAGIC: &[u8] = b"SQLite format 3\0";
+const WAL_FORMAT: u8 = 2;
+/// Longest text or row that is read: beyond any real name, below what would exhaust a login node.
+const MAX_CELL_BYTES: i32 = 256 << 20;
+/// A writer holds its exclusive lock for the time of a commit.
+const WRITER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How a file may be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// An ordinary database: its read lock keeps writers out.
+    Locked,
+    /// In write-ahead mode with nothing in the log: read as it is, so that no shared-memory file is made.
+    Immutable,
+    /// In write-ahead mode with a log: one snapshot on one connection.
+    Snapshot,
+}
+
+/// A file that passed the checks of its header.
+#[derive(Debug)]
+pub struct TraceFile {
+    path: PathBuf,
+    bytes: u64,
+    access: Access,
+    /// Modification time, to notice a writer where no lock keeps it out.
+    modified: Option<std::time::SystemTime>,
+}
+
+impl TraceFile {
+    /// Checks that the path is a complete `SQLite` database and decides how it may be read.
+    pub fn check(path: &Path) -> Result<Self> {
+        let refused = |error: &std::io::Error| io_error(path, "the file", error);
+        let metadata = std::fs::metadata(path).map_err(|error| refused(&error))?;
+        if metadata.is_dir() {
+            return Err(Error::IsDirectory { path: path.into() });
+        }
+        if !metadata.is_file() {
+            return Err(not_an_export(path, "it is no regular file"));
+        }
+        let mut header = [0_u8; HEADER];
+        let mut file = File::open(path).map_err(|error| refused(&error))?;
+        let read = read_up_to(&mut file, &mut header).map_err(|error| refused(&error))?;
+        check_magic(path, &header[..read])?;
+        let access = access_of(path, &header)?;
+        let trace = Self { path: path.into(), bytes: metadata.len(), access, modified: metadata.modified().ok() };
+        if access != Access::Snapshot {
+            trace.check_length(&header)?;
+        }
+        Ok(trace)
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Size in bytes.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// How the file is read.
+    pub const fn access(&self) -> Access {
+        self.access
+    }
+
+    /// An error if the file changed since it was opened, which only a writer without locks can do.
+    pub fn check_unchanged(&self) -> Result<()> {
+        let metadata = std::fs::metadata(&self.path).map_err(|error| io_error(&self.path, "the file", &error))?;
+        if self.access != Access::Snapshot
+            && (metadata.len() != self.bytes || metadata.modified().ok() != self.modified)
+        {
+            return Err(Error::Query {
+                path: self.path.clone(),
+                what: "a consistent state".into(),
+                detail: "another program changed the file while it was read; run again when it is done".into(),
+            });
+        }
+        Ok(())
+    }
+
+    /// A hardened read-only connection inside a read transaction.
+    pub fn connect(&self) -> Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = match self.access {
+            Access::Locked => Connection::open_with_flags(&self.path, flags),
+            Access::Immutable => {
+                Connection::open_with_flags(self.uri("immutable=1"), flags | OpenFlags::SQLITE_OPEN_URI)
+            }
+            Access::Snapshot => {
+                Connection::open_with_flags(self.uri("readonly_shm=1"), flags | OpenFlags::SQLITE_OPEN_URI)
+            }
+        };
+        let connection = opened.map_err(|error| self.error("the file", &error))?;
+        harden(&connection).and_then(|()| begin(&connection)).map_err(|error| self.error("the schema", &error))?;
+        Ok(connection)
+    }
+
+    /// The error of a failed `SQLite` call, by what the user can do about it.
+    pub fn error(&self, what: &str, error: &rusqlite::Error) -> Error {
+        let path = self.path.clone();
+        let detail = error.to_string();
+        match error.sqlite_error().map(|e| (e.code, e.extended_code)) {
+            Some((ErrorCode::DatabaseCorrupt, _)) => Error::Corrupt { path, detail: format!("{what}: {detail}") },
+            Some((ErrorCode::NotADatabase, _)) => not_an_export(&self.path, "SQLite does not accept it as a database"),
+            Some((_, rusqlite::ffi::SQLITE_IOERR_SHORT_READ)) => {
+                Error::Corrupt { path, detail: format!("{what}: the file ends too early") }
+            }
+            Some((ErrorCode::OperationInterrupted, _)) => Error::Cancelled,
+            Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) => Error::Query {
+                path,
+                what: what.into(),
+                detail: "another program is writing it; wait until it is done, or explain a copy".into(),
+            },
+            Some((ErrorCode::ReadOnly | ErrorCode::CannotOpen, _)) => Error::Query {
+                path,
+                what: what.into(),
+                detail: format!(
+                    "{detail}: a writer has left unfinished changes beside it (a -journal or -wal file); close the \
+                     program that writes it, or open a copy once with `sqlite3 COPY .tables` and explain that"
+                ),
+            },
+            _ => Error::Query { path, what: what.into(), detail },
+        }
+    }
+
+    fn uri(&self, parameters: &str) -> String {
+        let mut uri = String::from("file:");
+        for &byte in self.path.as_os_str().as_encoded_bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => uri.push(char::from(byte)),
+                b'\\' if cfg!(windows) => uri.push('/'),
+                b':' if cfg!(windows) => uri.push(':'),
+                _ => {
+                    let hex = |digit: u8| char::from_digit(u32::from(digit), 16).unwrap_or('0');
+                    uri.extend(['%', hex(byte >> 4), hex(byte & 15)]);
+                }
+            }
+        }
+        uri + "?mode=ro&" + parameters
+    }
+
+    /// The header says how many pages there are; a shorter file was cut off in a copy or by a full disk.
+    fn check_length(&self, header: &[u8; HEADER]) -> Result<()> {
+        let word =
+            |at: usize| u64::from(u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
+        let page_size = match u16::from_be_bytes([header[16], header[17]]) {
+            1 => 65_536,
+            size => u64::from(size),
+        };
+        let count_is_valid = word(24) == word(92) && word(28) > 0;
+        let expected = page_size * word(28);
+        if !page_size.is_power_of_two() || page_size < 512 {
+            return Err(Error::Corrupt {
+                path: self.path.clone(),
+                detail: format!("page size {page_size} in the header"),
+            });
+        }
+        if (count_is_valid && expected > self.bytes) || self.bytes < page_size {
+            return Err(Error::Corrupt {
+                path: self.path.clone(),
+                detail: format!("the file has {} bytes, its header says {}", self.bytes, expected.max(page_size)),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The error for a path that the operating system refused.
+fn io_error(path: &Path, what: &str, error: &std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Error::NotFound { path: path.into() },
+        std::io::ErrorKind::PermissionDenied => Error::PermissionDenied { path: path.into() },
+        _ => Error::Query { path: path.into(), what: what.into(), detail: error.to_string() },
+    }
+}
+
+fn not_an_export(path: &Path, found: &str) -> Error {
+    Error::NotAnExport { path: path.into(), found: found.into() }
+}
+
+fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+fn check_magic(path: &Path, header: &[u8]) -> Result<()> {
+    if header.is_empty() {
+        return Err(not_an_export(path, "the file is empty"));
+    }
+    if !header.starts_with(MAGIC) {
+        return Err(not_an_export(
+            path,
+            "the file is no SQLite database (an .nsys-rep must be exported first: nsys export --type sqlite FILE)",
+        ));
+    }
+    if header.len() < HEADER {
+        return Err(Error::Corrupt { path: path.into(), detail: "the file ends inside its header".into() });
+    }
+    Ok(())
+}
+
+fn access_of(path: &Path, header: &[u8; HEADER]) -> Result<Access> {
+    if header[18] != WAL_FORMAT && header[19] != WAL_FORMAT {
+        return Ok(Access::Locked);
+    }
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    match std::fs::metadata(&log) {
+        Ok(metadata) if metadata.len() > 0 => Ok(Access::Snapshot),
+        Ok(_) => Ok(Access::Immutable),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Access::Immutable),
+        Err(error) => Err(io_error(Path::new(&log), "the write-ahead log", &error)),
+    }
+}
+
+/// Settings of sqlite.org/security.html for a database file that nobody vouches for.
+fn harden(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_CELL_BYTES)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.busy_timeout(WRITER_PATIENCE)?;
+    // mmap stays off: a file that another program truncates would end the process with a signal.
+    connection
+        .execute_batch("PRAGMA query_only=ON; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY;")
+}
+
+/// Takes the read lock, which is held for as long as the connection lives.
+fn begin(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("BEGIN")?;
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}

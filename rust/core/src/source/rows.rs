@@ -1,0 +1,137 @@
+//! Rows through `SQLite`'s own interface.
+
+use std::sync::Mutex;
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+use super::batch::{BATCH_ROWS, Batch, Cells, State, Wanted};
+use super::open::{Access, TraceFile};
+use super::schema::{TableInfo, quoted};
+use super::{Part, RowSource};
+use crate::error::Result;
+
+/// Below this many row ids a table is read in one piece.
+const SPLIT_ROWS: i128 = 20_000;
+
+/// A row source over `SQLite` connections: one per thread, or a single one where the file is a snapshot.
+pub struct SqliteRows<'a> {
+    file: &'a TraceFile,
+    /// Idle connections. Each holds a read transaction, so no writer can change the file meanwhile.
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl<'a> SqliteRows<'a> {
+    /// A source over a file that was checked, starting with one connection to it.
+    pub fn new(file: &'a TraceFile, connection: Connection) -> Self {
+        Self { file, idle: Mutex::new(vec![connection]) }
+    }
+
+    fn with_connection<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let idle = || self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // A snapshot is consistent on one connection only: its tables are read one part at a time.
+        if self.file.access() == Access::Snapshot {
+            let mut connections = idle();
+            if connections.is_empty() {
+                connections.push(self.file.connect()?);
+            }
+            return work(&connections[0]);
+        }
+        let taken = idle().pop();
+        let connection = match taken {
+            Some(connection) => connection,
+            None => self.file.connect()?,
+        };
+        let result = work(&connection);
+        idle().push(connection);
+        result
+    }
+}
+
+impl RowSource for SqliteRows<'_> {
+    fn parts(&self, table: &TableInfo, pieces: usize) -> Result<Vec<Part>> {
+        let Some(rowid) = table.rowid else { return Ok(vec![Part::Whole]) };
+        // Two lookups: SQLite answers min and max from the tree's edges only when asked one at a time.
+        let edge = |connection: &Connection, function: &str| {
+            let sql = format!("SELECT {function}({rowid}) FROM {}", quoted(&table.name));
+            connection.query_row(&sql, [], |row| row.get::<_, Option<i64>>(0))
+        };
+        let bounds = self.with_connection(|connection| {
+            edge(connection, "min")
+                .and_then(|low| Ok(low.zip(edge(connection, "max")?)))
+                .map_err(|error| self.file.error(&table.name, &error))
+        })?;
+        let Some((low, high)) = bounds else { return Ok(Vec::new()) };
+        let width = i128::from(high) - i128::from(low) + 1;
+        let pieces = if width < SPLIT_ROWS { 1 } else { i128::try_from(pieces.max(1)).unwrap_or(1) };
+        let at = |k: i128| i64::try_from(i128::from(low) + width * k / pieces).unwrap_or(i64::MAX);
+        Ok((0..pieces)
+            .map(|k| Part::Rows { first: at(k), last: if k + 1 == pieces { high } else { at(k + 1) - 1 } })
+            .filter(|part| matches!(part, Part::Rows { first, last } if first <= last))
+            .collect())
+    }
+
+    fn read(
+        &self,
+        table: &TableInfo,
+        columns: &[Wanted],
+        part: Part,
+        sink: &mut dyn FnMut(&Batch) -> Result<()>,
+    ) -> Result<()> {
+        let sql = select(table, columns, part);
+        self.with_connection(|connection| {
+            let failed = |error: rusqlite::Error| self.file.error(&table.name, &error);
+            let mut statement = connection.prepare(&sql).map_err(failed)?;
+            let mut rows = match part {
+                Part::Whole => statement.query([]),
+                Part::Rows { first, last } => statement.query([first, last]),
+            }
+            .map_err(failed)?;
+            let mut batch = Batch::new(columns);
+            while let Some(row) = rows.next().map_err(failed)? {
+                for (i, cells) in batch.columns_mut().iter_mut().enumerate() {
+                    push(cells, row.get_ref(i).map_err(failed)?);
+                }
+                batch.end_row();
+                if batch.rows() == BATCH_ROWS {
+                    sink(&batch)?;
+                    batch.clear();
+                }
+            }
+            if batch.rows() > 0 { sink(&batch) } else { Ok(()) }
+        })
+    }
+
+    fn count(&self, table: &TableInfo) -> Result<u64> {
+        let sql = format!("SELECT count(*) FROM {}", quoted(&table.name));
+        self.with_connection(|connection| {
+            let count: i64 = connection
+                .query_row(&sql, [], |row| row.get(0))
+                .map_err(|error| self.file.error(&table.name, &error))?;
+            Ok(u64::try_from(count).unwrap_or(0))
+        })
+    }
+}
+
+fn select(table: &TableInfo, columns: &[Wanted], part: Part) -> String {
+    let list: Vec<String> =
+        columns.iter().map(|column| if table.has(column.name) { quoted(column.name) } else { "NULL".into() }).collect();
+    let mut sql = format!("SELECT {} FROM {} NOT INDEXED", list.join(", "), quoted(&table.name));
+    if let (Part::Rows { .. }, Some(rowid)) = (part, table.rowid) {
+        sql.extend([" WHERE ", rowid, " BETWEEN ?1 AND ?2"]);
+    }
+    if let Some(rowid) = table.rowid {
+        sql.extend([" ORDER BY ", rowid]);
+    }
+    sql
+}
+
+fn push(cells: &mut Cells, value: ValueRef<'_>) {
+    match (cells, value) {
+        (Cells::Int(ints), ValueRef::Integer(value)) => ints.push(Some(value), State::Int),
+        (Cells::Int(ints), ValueRef::Null) => ints.push(None, State::Null),
+        (Cells::Int(ints), _) => ints.push(None, State::Other),
+        (Cells::Text(texts), ValueRef::Text(text)) => texts.push(Some(text)),
+        (Cells::Text(texts), _) => texts.push(None),
+    }
+}

@@ -1,0 +1,248 @@
+//! An export that was opened and probed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::analysis::derived::Derived;
+use crate::analysis::{ALL, Input, Options, Probe};
+use crate::error::{Error, Result};
+use crate::model::section::{Availability, Outcome, SectionSpec};
+use crate::model::table::Cell;
+use crate::phase_map::PhaseMap;
+use crate::report::{self, Report, WindowSource};
+use crate::source::batch::Wanted;
+use crate::source::load::{LoadOptions, load};
+use crate::source::metadata::{DeviceMap, Metadata};
+use crate::source::open::{Access, TraceFile};
+use crate::source::rows::SqliteRows;
+use crate::source::schema::Schema;
+use crate::source::{Part, Progress, RowSource};
+
+/// Options of [`Trace::analyze`].
+#[derive(Debug, Clone)]
+pub struct AnalyzeOptions {
+    /// Phases with their patterns.
+    pub phases: Option<Vec<(String, Vec<String>)>>,
+    /// Whether to compute percentiles per kernel.
+    pub kernel_percentiles: bool,
+    /// Whether to attribute kernels to NVTX ranges.
+    pub nvtx_kernel_map: bool,
+    /// Threads; all cores where `None`.
+    pub threads: Option<usize>,
+    /// `[start, end)` in nanoseconds on the trace's clock; an open side is `None`.
+    pub window: Option<(Option<i64>, Option<i64>)>,
+}
+
+impl Default for AnalyzeOptions {
+    fn default() -> Self {
+        Self { phases: None, kernel_percentiles: true, nvtx_kernel_map: true, threads: None, window: None }
+    }
+}
+
+/// A table of the export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableSummary {
+    /// Name.
+    pub name: String,
+    /// Rows.
+    pub rows: i64,
+    /// Columns in order.
+    pub columns: Vec<String>,
+}
+
+/// An export that was opened and probed; it holds no rows and no open file.
+#[derive(Debug)]
+pub struct Trace {
+    file: TraceFile,
+    schema: Schema,
+    metadata: Metadata,
+}
+
+impl Trace {
+    /// Opens and probes an export, read-only.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = TraceFile::check(path)?;
+        let connection = file.connect()?;
+        let schema = Schema::probe(&file, &connection)?;
+        let metadata = Metadata::read(&SqliteRows::new(&file, connection), &schema)?;
+        Ok(Self { file, schema, metadata })
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Size of the file in bytes.
+    pub const fn file_bytes(&self) -> u64 {
+        self.file.bytes()
+    }
+
+    /// What the export says about itself.
+    pub const fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Notes about how the file is read.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes: Vec<String> = self
+            .schema
+            .ignored
+            .iter()
+            .map(|object| format!("{object}: left alone, no genuine export has it"))
+            .collect();
+        match self.file.access() {
+            Access::Locked => {}
+            Access::Immutable => notes.push("write-ahead mode without a log: read as it is".into()),
+            Access::Snapshot => notes.push("write-ahead mode with a log: one snapshot is read, on one thread".into()),
+        }
+        notes
+    }
+
+    fn rows(&self) -> Result<SqliteRows<'_>> {
+        Ok(SqliteRows::new(&self.file, self.file.connect()?))
+    }
+
+    /// All tables with their rows and columns, by name. Counts every table.
+    pub fn tables(&self) -> Result<Vec<TableSummary>> {
+        self.count(&BTreeMap::new())
+    }
+
+    fn count(&self, known: &BTreeMap<String, i64>) -> Result<Vec<TableSummary>> {
+        use rayon::prelude::*;
+        let source = self.rows()?;
+        let tables: Vec<_> = self.schema.tables().collect();
+        tables
+            .into_par_iter()
+            .map(|table| {
+                let rows = match known.get(&table.name) {
+                    Some(&rows) => rows,
+                    None => i64::try_from(source.count(table)?).unwrap_or(i64::MAX),
+                };
+                Ok(TableSummary { name: table.name.clone(), rows, columns: table.columns.clone() })
+            })
+            .collect()
+    }
+
+    /// What the export allows of each section, from its tables alone.
+    pub fn capabilities(&self) -> Result<Vec<(SectionSpec, Availability)>> {
+        let rows = self.tables()?.into_iter().map(|table| (table.name, table.rows)).collect();
+        let probe = Probe { schema: &self.schema, rows: &rows };
+        Ok(ALL.iter().map(|analysis| (analysis.spec(), analysis.availability(&probe))).collect())
+    }
+
+    /// First start and last end over all tables of events that analyses read.
+    pub fn span_ns(&self) -> Result<Option<(i64, i64)>> {
+        let source = self.rows()?;
+        let mut span: Option<(i64, i64)> = None;
+        let events = ["MEMCPY", "MEMSET", "GRAPH_TRACE", "RUNTIME"].map(|kind| format!("CUPTI_ACTIVITY_KIND_{kind}"));
+        let tables = events.iter().map(String::as_str).chain(["NVTX_EVENTS", "OSRT_API"]);
+        for table in tables.filter_map(|name| self.schema.table(name)).chain(self.schema.kernel_table()) {
+            let columns = [Wanted::int("start"), Wanted::int("end")];
+            source.read(table, &columns, Part::Whole, &mut |batch| {
+                for row in 0..batch.rows() {
+                    let cells = batch.ints(0).get(row).zip(batch.ints(1).get(row));
+                    if let Some((start, end)) = cells.filter(|(start, end)| end >= start) {
+                        let (low, high) = span.unwrap_or((start, end));
+                        span = Some((low.min(start), high.max(end)));
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(span)
+    }
+
+    /// Reads the rows and computes every section.
+    pub fn analyze(&self, options: &AnalyzeOptions, progress: &Progress) -> Result<(Report, Vec<TableSummary>)> {
+        let phases = options.phases.as_ref().map(|phases| PhaseMap::new(phases)).transpose()?;
+        let window = window(options.window)?;
+        let mut pool = rayon::ThreadPoolBuilder::new();
+        if let Some(threads) = options.threads {
+            if threads == 0 {
+                return Err(Error::InvalidArgument("threads: at least 1".into()));
+            }
+            pool = pool.num_threads(threads);
+        }
+        let pool = pool.build().map_err(|error| Error::InvalidArgument(format!("threads: {error}")))?;
+        let analysis = Options {
+            kernel_percentiles: options.kernel_percentiles,
+            nvtx_kernel_map: options.nvtx_kernel_map,
+            phases: phases.clone(),
+        };
+        pool.install(|| self.analyze_in_pool(&LoadOptions { window, phases }, &analysis, progress))
+    }
+
+    fn analyze_in_pool(
+        &self,
+        load_options: &LoadOptions,
+        options: &Options,
+        progress: &Progress,
+    ) -> Result<(Report, Vec<TableSummary>)> {
+        let source = self.rows()?;
+        let devices = DeviceMap::read(&source, &self.schema, self.metadata.gpus.clone())?;
+        let loaded = load(&source, &self.schema, &devices, load_options, progress)?;
+        let tables = progress.timed("count other tables", || self.count(&loaded.rows))?;
+        self.file.check_unchanged()?;
+        if let Some((start, end)) = load_options.window {
+            self.check_window_holds_something(&loaded.events, start, end)?;
+        }
+        let derived = Derived::new(&loaded.events, options, progress);
+        progress.check()?;
+        let input = Input { schema: &self.schema, events: &loaded.events, derived: &derived, options };
+        let sections = progress.timed("analyse all", || report::sections(&input, progress));
+        progress.check()?;
+        let mut warnings = report::warnings(&self.schema, &self.metadata, &loaded, options);
+        if self.file.access() == Access::Snapshot {
+            warnings.push(crate::model::section::Warning {
+                code: "wal_snapshot",
+                message: "Another program may still be writing the file: this is a snapshot of what was committed."
+                    .into(),
+                section: None,
+            });
+        }
+        let mut cuda_graph_mode = "none".to_owned();
+        for section in &sections {
+            if let Outcome::Ok(result) = &section.outcome {
+                warnings.extend(result.warnings.iter().cloned());
+                if let (Some(Cell::Text(mode)), "graphs") = (result.summary.first(), section.spec.id) {
+                    cuda_graph_mode = mode.to_string();
+                }
+            }
+        }
+        let processes =
+            loaded.events.processes.iter().map(|process| (process.key.pid(), process.name.clone())).collect();
+        let report = Report {
+            window: load_options.window.or_else(|| report::span(&loaded.events)),
+            window_source: if load_options.window.is_some() { WindowSource::User } else { WindowSource::Trace },
+            warnings,
+            sections,
+            rejected: loaded.rejected,
+            processes,
+            cuda_graph_mode,
+        };
+        Ok((report, tables))
+    }
+
+    fn check_window_holds_something(&self, events: &crate::model::events::Events, start: i64, end: i64) -> Result<()> {
+        let calls = (0..events.calls.len()).any(|call| events.counts_call(call));
+        if events.has_gpu_ops() || calls || !events.ranges.is_empty() {
+            return Ok(());
+        }
+        let span = match self.span_ns()? {
+            Some((first, last)) => format!("events span {first}:{last} ns"),
+            None => "the trace holds no events at all".into(),
+        };
+        Err(Error::InvalidArgument(format!("window {start}:{end} ns holds no event; {span}")))
+    }
+}
+
+/// The window with its open sides filled in.
+fn window(window: Option<(Option<i64>, Option<i64>)>) -> Result<Option<(i64, i64)>> {
+    let Some((start, end)) = window else { return Ok(None) };
+    let (start, end) = (start.unwrap_or(i64::MIN), end.unwrap_or(i64::MAX));
+    if start >= end {
+        return Err(Error::InvalidArgument(format!("window {start}:{end} ns: the end must be after the start")));
+    }
+    Ok(Some((start, end)))
+}
