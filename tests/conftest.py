@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.support.export import Export
 from tests.support.traces import TRACE_NAMES, TRACES_DIR, trace_path
 

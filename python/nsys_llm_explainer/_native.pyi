@@ -3,6 +3,20 @@
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
+__all__ = [
+    "CorruptTraceError",
+    "NotAnExportError",
+    "NsysError",
+    "QueryError",
+    "Section",
+    "Table",
+    "Trace",
+    "UnsafeSchemaError",
+    "__version__",
+    "open_trace",
+    "schema",
+]
+
 __version__: str
 
 class NsysError(Exception):
@@ -15,7 +29,7 @@ class CorruptTraceError(NsysError):
     """The file is truncated or damaged."""
 
 class UnsafeSchemaError(NsysError):
-    """The schema holds something that no genuine export has (a view or virtual table in place of an event table)."""
+    """The schema holds something that no genuine export has, such as a view in place of an event table."""
 
 class QueryError(NsysError):
     """SQLite refused to read the file (locked, out of memory, I/O error)."""
@@ -28,7 +42,7 @@ class Table:
     def name(self) -> str: ...
     @property
     def columns(self) -> list[dict[str, Any]]:
-        """One dict per column: name, type ("int", "float", "text", "bool"), unit (str or None), nullable, description."""
+        """One dict per column: name, type (int, float, text or bool), unit (str or None), nullable, description."""
     @property
     def total_rows(self) -> int:
         """How many rows there were before the cut."""
@@ -70,11 +84,18 @@ class Trace:
     @property
     def path(self) -> str: ...
     def info(self) -> dict[str, Any]:
-        """path, file_bytes, nsys_version, export_schema_version, capture_version, duration_ns, span_ns (start, end or None), source, source_reason, notes."""
+        """Facts about the export and how it is read.
+
+        Returns a dict: path, file_bytes, nsys_version, export_schema_version, capture_version, duration_ns, gpus,
+        span_ns (start and end, or None), source, source_reason, notes.
+        """
     def tables(self) -> list[dict[str, Any]]:
         """One dict per table of the export: name, rows, columns (list of names)."""
     def capabilities(self) -> list[dict[str, Any]]:
-        """One dict per section: section, title, status ("ok", "partial" or "missing"), reason, capture_flag (str or None)."""
+        """One dict per section.
+
+        Keys: section, title, status ("ok", "partial" or "missing"), reason, capture_flag (str or None).
+        """
     def analyze(
         self,
         *,
@@ -87,11 +108,11 @@ class Trace:
     ) -> dict[str, Any]:
         """Reads the rows and computes every section.
 
-        Returns a dict: trace (metadata of metrics.md section 2), window, warnings (list of code, message, section), sections (list of Section).
+        Returns a dict: trace (facts and row counts), window, warnings (code, message, section), sections.
         """
 
 def open_trace(path: str) -> Trace:
     """Opens and probes an export, read-only."""
 
 def schema() -> list[dict[str, Any]]:
-    """Every section's schema as data: id, title, summary (list of columns), tables (name, rows_are_events, description, columns)."""
+    """Every section's schema as data: id, title, summary (columns), tables (name, rows_are_events, columns, ...)."""

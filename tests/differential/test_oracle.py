@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from nsys_llm_explainer import _native
 from nsys_llm_explainer.demo import DemoSpec, generate
 from tests.support import oracle
@@ -17,7 +18,12 @@ from tests.support.export import Export
 
 Row = dict[str, Any]
 
-PHASES = {"aten": ["aten::"], "attention": ["re:[Aa]tt(ention|n)"], "forward": ["forward"], "nothing": ["no such range"]}
+PHASES = {
+    "aten": ["aten::"],
+    "attention": ["re:[Aa]tt(ention|n)"],
+    "forward": ["forward"],
+    "nothing": ["no such range"],
+}
 
 KEYS = {
     "kernels": ("kernel_name", "device_id", "gpu_id"),
@@ -81,7 +87,9 @@ def assert_like_oracle(path: Path, phases: dict[str, list[str]] | None = None, *
 def test_real_exports(real_trace: Path) -> None:
     compared = assert_like_oracle(real_trace, PHASES)
     # Exports without any CUDA or NVTX activity have no section to compare.
-    assert compared >= (0 if real_trace.stem in {"empty_capture", "osrt_only_invalid_utf8", "no_cuda_sched_only"} else 3)
+    assert compared >= (
+        0 if real_trace.stem in {"empty_capture", "osrt_only_invalid_utf8", "no_cuda_sched_only"} else 3
+    )
 
 
 @pytest.mark.parametrize("graph_mode", ["node", "graph", "none"])
@@ -97,7 +105,13 @@ PIDS = st.sampled_from([100, 200])
 CORRELATIONS = st.one_of(st.none(), st.integers(0, 12))
 NAMES = st.sampled_from(["gemm", "norm", "attention", "aten::mul, op_id = 3", "execute_context_0(0)_generation_4(4)"])
 CALLS = st.sampled_from(
-    ["cudaLaunchKernel_v7000", "cudaStreamSynchronize_v3020", "cudaEventQuery_v3020", "cuCtxSynchronize", "cudaGraphLaunch_v10000"]
+    [
+        "cudaLaunchKernel_v7000",
+        "cudaStreamSynchronize_v3020",
+        "cudaEventQuery_v3020",
+        "cuCtxSynchronize",
+        "cudaGraphLaunch_v10000",
+    ]
 )
 
 
@@ -127,7 +141,9 @@ def exports(draw: st.DrawFn) -> Export:
     for _ in range(draw(st.integers(0, 14))):
         start, length = draw(TIMES), draw(st.integers(-1, 40))
         pid = draw(PIDS)
-        export.call(draw(CALLS), start, start + length, corr=draw(CORRELATIONS), pid=pid, tid=pid + draw(st.integers(0, 1)))
+        export.call(
+            draw(CALLS), start, start + length, corr=draw(CORRELATIONS), pid=pid, tid=pid + draw(st.integers(0, 1))
+        )
     for _ in range(draw(st.integers(0, 14))):
         start, length = draw(TIMES), draw(st.integers(-2, 200))
         pid = draw(PIDS)
@@ -149,7 +165,9 @@ def exports(draw: st.DrawFn) -> Export:
     return export
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(export=exports())
 def test_random_exports(tmp_path_factory: pytest.TempPathFactory, export: Export) -> None:
     path = export.write(tmp_path_factory.mktemp("random") / "trace.sqlite")

@@ -371,7 +371,7 @@ def graphs(trace: Trace) -> Row:
             "graph_launches": sum(base_name(call.name) in GRAPH_LAUNCH for call in trace.calls),
             "graph_kernels": inside,
             "eager_kernels": len(trace.kernels) - inside,
-            "graph_kernel_share": ratio(inside, len(trace.kernels)),
+            "graph_kernel_share": None if mode == "graph" else ratio(inside, len(trace.kernels)),
         },
         "tables": {"cuda_graphs": sorted(rows, key=lambda r: (-r["total_ns"], r["pid"], r["graph_id"] or 0))},
     }

@@ -138,7 +138,7 @@ class Trace:
         return [op for op in self.ops if op.kind == KERNEL]
 
     def is_execution(self, op: Op) -> bool:
-        """Whether an op counts as a kernel: kernels, and whole graphs whose kernels were not traced one by one as well."""
+        """Whether an op counts as a kernel: a kernel, or a whole graph whose kernels were not traced as well."""
         if self.node_calls is None:
             self.node_calls = {kernel.call.rowid for kernel in self.kernels if kernel.call}
         return op.kind == KERNEL or (op.kind == GRAPH and not (op.call and op.call.rowid in self.node_calls))

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support import oracle
 
 from nsys_llm_explainer.demo import DemoSpec, generate, spec_for_bytes
 from nsys_llm_explainer.demo.spec import Causes
+from tests.support import oracle
 
 SMALL = DemoSpec(decode_steps=6, prefill_every=3, layers=4)
 

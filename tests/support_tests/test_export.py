@@ -6,11 +6,11 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from tests.support.export import Export, RawText, global_pid, global_tid
-from tests.support.traces import TRACE_NAMES
 
 from nsys_llm_explainer.demo import schema
 from nsys_llm_explainer.demo.schema_enums import ENUM_ROWS
+from tests.support.export import Export, RawText, global_pid, global_tid
+from tests.support.traces import TRACE_NAMES
 
 KERNEL = schema.KERNEL
 

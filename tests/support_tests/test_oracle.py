@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from tests.support import oracle
 from tests.support.export import Export, global_tid
 from tests.support.oracle_gpu import percentile
@@ -52,7 +53,7 @@ def test_identities_hold_on_every_real_export(real_trace: Path) -> None:
         assert by_pid == sum(row[name] for row in sections["sync"]["tables"]["sync_calls"])
     nvtx = sections["nvtx"]
     exclusive = sum(row["kernel_ns"] or 0 for row in nvtx["tables"]["nvtx_ranges"])
-    assert exclusive == nvtx["summary"]["attributed_kernel_ns"] <= nvtx["summary"]["total_kernel_ns"]
+    assert exclusive == (nvtx["summary"]["attributed_kernel_ns"] or 0) <= nvtx["summary"]["total_kernel_ns"]
     assert sum(row["kernel_ns"] or 0 for row in processes["nvtx_by_pid"]) == exclusive
     phases = sections["phases"]
     if phases["tables"]["nvtx_phases"][0]["kernel_ns"] is not None:

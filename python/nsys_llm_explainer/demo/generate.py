@@ -93,7 +93,6 @@ def _describe_start(sink: Sink, server: Server) -> None:
 def _describe_end(sink: Sink, server: Server) -> None:
     """Write the tables that describe the capture, the processes and the GPUs."""
     spec = server.spec
-    workers = server.workers
     sink.rows("META_DATA_EXPORT", *({"name": n, "value": v} for n, v in layouts.export_metadata(spec.schema)))
     sink.rows("META_DATA_CAPTURE", *({"name": n, "value": v} for n, v in _capture_rows(spec)))
     sink.enums()
@@ -118,10 +117,16 @@ def _describe_end(sink: Sink, server: Server) -> None:
                 "text": text,
                 "globalPid": worker.process,
             }
-            for worker in workers
+            for worker in server.workers
             for moment, text in ((100, "Profiling has started."), (duration - 100, "Profiling has stopped."))
         ),
     )
+    _describe_processes(sink, server)
+
+
+def _describe_processes(sink: Sink, server: Server) -> None:
+    """Write who ran, and on which GPUs."""
+    workers = server.workers
     engine = VM | ENGINE_PID << 24
     sink.rows(
         "PROCESSES",

@@ -174,7 +174,10 @@ impl super::Analysis for Analysis {
                 ColumnSpec::count("graph_launches", "Calls of cudaGraphLaunch and cuGraphLaunch."),
                 ColumnSpec::count("graph_kernels", "Kernels that are nodes of a graph."),
                 ColumnSpec::count("eager_kernels", "All other kernels."),
-                ColumnSpec::share("graph_kernel_share", "Graph kernels over all kernels."),
+                ColumnSpec::share(
+                    "graph_kernel_share",
+                    "Graph kernels over all kernels; null where graphs were traced as wholes.",
+                ),
             ],
             tables: vec![TableSpec {
                 name: "cuda_graphs",
@@ -227,7 +230,9 @@ impl super::Analysis for Analysis {
                 graph_launches.into(),
                 graph_kernels.into(),
                 (kernels.len() - graph_kernels).into(),
-                share(i64::try_from(graph_kernels).unwrap_or(i64::MAX), all).into(),
+                share(i64::try_from(graph_kernels).unwrap_or(i64::MAX), all)
+                    .filter(|_| events.graphs.is_empty())
+                    .into(),
             ],
             tables: vec![graph_table(spec, graphs)],
             derived_from: with_kernel_table(input.schema, &[RUNTIME, GRAPH_TRACE, MEMCPY, MEMSET]),

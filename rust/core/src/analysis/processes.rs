@@ -10,6 +10,7 @@ use super::{
     Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, graph_mode_limit,
     kernels, launches, nvtx, share, sync, with_kernel_table,
 };
+use crate::model::events::Events;
 use crate::model::section::{Section, SectionSpec, Warning};
 use crate::model::table::{Cell, ColumnSpec, Table, TableSpec};
 
@@ -22,6 +23,7 @@ struct Row {
     name: Option<String>,
     worker: bool,
     devices: String,
+    launch_calls: i64,
     kernels: usize,
     kernel_ns: i64,
     rates: launches::Rates,
@@ -35,6 +37,7 @@ fn rows(input: &Input<'_>) -> Vec<Row> {
     for (i, &process) in ops.process.iter().enumerate() {
         kernels[process as usize].push(i);
     }
+    let launch_calls = launch_calls(events);
     let row = |(index, kernels): (usize, &Vec<usize>)| {
         let number = u32::try_from(index).unwrap_or(u32::MAX);
         let devices = &input.derived.devices_of_process[index];
@@ -49,6 +52,7 @@ fn rows(input: &Input<'_>) -> Vec<Row> {
             name: events.processes[index].name.clone(),
             worker: !devices.is_empty(),
             devices: ids.join(", "),
+            launch_calls: launch_calls[index],
             kernels: kernels.len(),
             kernel_ns: kernels.iter().fold(0, |sum: i64, &i| sum.saturating_add(ops.duration(i))),
             rates: launches::Rates::of(events, kernels.iter().copied()),
@@ -63,6 +67,18 @@ fn rows(input: &Input<'_>) -> Vec<Row> {
     rows
 }
 
+/// Launch calls of each process: of kernels and of graphs, by the runtime and by the driver.
+fn launch_calls(events: &Events) -> Vec<i64> {
+    const PREFIXES: [&str; 4] = ["cudaLaunch", "cuLaunch", "cudaGraphLaunch", "cuGraphLaunch"];
+    let launches: Vec<bool> =
+        events.names.texts().iter().map(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix))).collect();
+    let mut counts = vec![0; events.processes.len()];
+    for call in (0..events.calls.len()).filter(|&call| launches[events.calls.name[call] as usize]) {
+        counts[events.calls.process[call] as usize] += i64::from(events.counts_call(call));
+    }
+    counts
+}
+
 fn process_table(spec: TableSpec, rows: &[Row], total: i64) -> Table {
     let cells = rows.iter().map(|row| {
         vec![
@@ -70,6 +86,7 @@ fn process_table(spec: TableSpec, rows: &[Row], total: i64) -> Table {
             row.name.as_deref().into(),
             if row.worker { "worker" } else { "host" }.into(),
             row.devices.as_str().into(),
+            row.launch_calls.into(),
             row.kernels.into(),
             row.kernel_ns.into(),
             share(row.kernel_ns, total).into(),
@@ -119,6 +136,7 @@ impl super::Analysis for Analysis {
                 ColumnSpec::text("name", "Name of the process, where the export tells it.").or_null(),
                 ColumnSpec::text("role", "worker (has GPU ops) or host (calls CUDA or NVTX only)."),
                 ColumnSpec::text("devices", "CUDA ordinals of the devices it uses."),
+                ColumnSpec::count("launch_calls", "Calls that launch kernels or CUDA graphs."),
                 ColumnSpec::count("kernels", "Kernels executed."),
                 ColumnSpec::ns("kernel_ns", "Their summed duration."),
                 ColumnSpec::share("share", "Part of all kernel time of the trace."),

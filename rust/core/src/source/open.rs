@@ -34,6 +34,9 @@ pub enum Access {
 #[derive(Debug)]
 pub struct TraceFile {
     path: PathBuf,
+    /// The path without symbolic links: `SQLite` looks for a log and a journal beside that one. Being absolute, it is
+    /// never taken for the name of a database in memory or a URI.
+    real: PathBuf,
     bytes: u64,
     access: Access,
     /// Modification time, to notice a writer where no lock keeps it out.
@@ -55,8 +58,10 @@ impl TraceFile {
         let mut file = File::open(path).map_err(|error| refused(&error))?;
         let read = read_up_to(&mut file, &mut header).map_err(|error| refused(&error))?;
         check_magic(path, &header[..read])?;
-        let access = access_of(path, &header)?;
-        let trace = Self { path: path.into(), bytes: metadata.len(), access, modified: metadata.modified().ok() };
+        let real = real_path(path).map_err(|error| refused(&error))?;
+        let access = access_of(&real, &header)?;
+        let modified = metadata.modified().ok();
+        let trace = Self { path: path.into(), real, bytes: metadata.len(), access, modified };
         if access != Access::Snapshot {
             trace.check_length(&header)?;
         }
@@ -84,20 +89,36 @@ impl TraceFile {
         if self.access != Access::Snapshot
             && (metadata.len() != self.bytes || metadata.modified().ok() != self.modified)
         {
-            return Err(Error::Query {
-                path: self.path.clone(),
-                what: "a consistent state".into(),
-                detail: "another program changed the file while it was read; run again when it is done".into(),
-            });
+            return Err(self.changed());
         }
         Ok(())
     }
 
+    /// An error if a log appeared or went away since the file was checked: it would be read in the wrong way.
+    fn check_log(&self) -> Result<()> {
+        let as_before = match self.access {
+            Access::Locked => true,
+            Access::Immutable => !has_log(&self.real)?,
+            Access::Snapshot => has_log(&self.real)?,
+        };
+        if as_before { Ok(()) } else { Err(self.changed()) }
+    }
+
+    fn changed(&self) -> Error {
+        Error::Query {
+            path: self.path.clone(),
+            what: "a consistent state".into(),
+            detail: "another program changed the file after it was opened; open it again when that program is done"
+                .into(),
+        }
+    }
+
     /// A hardened read-only connection inside a read transaction.
     pub fn connect(&self) -> Result<Connection> {
+        self.check_log()?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = match self.access {
-            Access::Locked => Connection::open_with_flags(&self.path, flags),
+            Access::Locked => Connection::open_with_flags(&self.real, flags),
             Access::Immutable => {
                 Connection::open_with_flags(self.uri("immutable=1"), flags | OpenFlags::SQLITE_OPEN_URI)
             }
@@ -120,6 +141,8 @@ impl TraceFile {
             Some((_, rusqlite::ffi::SQLITE_IOERR_SHORT_READ)) => {
                 Error::Corrupt { path, detail: format!("{what}: the file ends too early") }
             }
+            // A format number beyond what exists; SQLite has no code of its own for it.
+            _ if detail == "unsupported file format" => Error::Corrupt { path, detail: format!("{what}: {detail}") },
             Some((ErrorCode::OperationInterrupted, _)) => Error::Cancelled,
             Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) => Error::Query {
                 path,
@@ -131,7 +154,8 @@ impl TraceFile {
                 what: what.into(),
                 detail: format!(
                     "{detail}: a writer has left unfinished changes beside it (a -journal or -wal file); close the \
-                     program that writes it, or open a copy once with `sqlite3 COPY .tables` and explain that"
+                     program that writes it, or copy both files, open the copy once with `sqlite3 COPY .tables` and \
+                     explain that"
                 ),
             },
             _ => Error::Query { path, what: what.into(), detail },
@@ -140,7 +164,7 @@ impl TraceFile {
 
     fn uri(&self, parameters: &str) -> String {
         let mut uri = String::from("file:");
-        for &byte in self.path.as_os_str().as_encoded_bytes() {
+        for &byte in self.real.as_os_str().as_encoded_bytes() {
             match byte {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => uri.push(char::from(byte)),
                 b'\\' if cfg!(windows) => uri.push('/'),
@@ -185,6 +209,7 @@ fn io_error(path: &Path, what: &str, error: &std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound { path: path.into() },
         std::io::ErrorKind::PermissionDenied => Error::PermissionDenied { path: path.into() },
+        std::io::ErrorKind::InvalidInput => Error::InvalidArgument(format!("{}: {error}", path.display())),
         _ => Error::Query { path: path.into(), what: what.into(), detail: error.to_string() },
     }
 }
@@ -226,14 +251,23 @@ fn access_of(path: &Path, header: &[u8; HEADER]) -> Result<Access> {
     if header[18] != WAL_FORMAT && header[19] != WAL_FORMAT {
         return Ok(Access::Locked);
     }
+    Ok(if has_log(path)? { Access::Snapshot } else { Access::Immutable })
+}
+
+/// Whether there is a write-ahead log with something in it.
+fn has_log(path: &Path) -> Result<bool> {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     match std::fs::metadata(&log) {
-        Ok(metadata) if metadata.len() > 0 => Ok(Access::Snapshot),
-        Ok(_) => Ok(Access::Immutable),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Access::Immutable),
+        Ok(metadata) => Ok(metadata.len() > 0),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(io_error(Path::new(&log), "the write-ahead log", &error)),
     }
+}
+
+fn real_path(path: &Path) -> std::io::Result<PathBuf> {
+    // On Windows the result of canonicalize is a verbatim path, which no URI can hold.
+    if cfg!(windows) { std::path::absolute(path) } else { std::fs::canonicalize(path) }
 }
 
 /// Settings of sqlite.org/security.html for a database file that nobody vouches for.

@@ -73,15 +73,15 @@ impl Schema {
     pub fn probe(file: &TraceFile, connection: &Connection) -> Result<Self> {
         let failed = |error: rusqlite::Error| file.error("the schema", &error);
         let mut schema = Self::default();
-        let without_rowid = without_rowid_tables(connection).map_err(failed)?;
-        for (kind, name, sql) in objects(connection).map_err(failed)? {
-            let is_virtual =
-                kind == "table" && sql.trim_start().get(..14).is_some_and(|s| s.eq_ignore_ascii_case("CREATE VIRTUAL"));
+        let kinds = table_kinds(connection).map_err(failed)?;
+        for (kind, name) in objects(connection).map_err(failed)? {
             if kind == "index" || name.starts_with("sqlite_") {
                 continue;
             }
-            if kind != "table" || is_virtual {
-                let kind = if is_virtual { "virtual table" } else { kind.as_str() };
+            let known = kinds.get(&name);
+            let is_plain = known.is_some_and(|known| known.is_plain);
+            if kind != "table" || !is_plain {
+                let kind = if kind != "table" || name.contains('\u{fffd}') { kind.as_str() } else { "virtual table" };
                 if READ.iter().any(|read| read.eq_ignore_ascii_case(&name)) && kind != "trigger" {
                     return Err(Error::UnsafeSchema {
                         path: file.path().into(),
@@ -92,7 +92,8 @@ impl Schema {
                 continue;
             }
             let columns = columns(file, connection, &name)?;
-            let rowid = if without_rowid.contains(&name) { None } else { rowid_name(&columns) };
+            let has_rowid = known.is_some_and(|known| known.has_rowid);
+            let rowid = if has_rowid { rowid_name(&columns) } else { None };
             schema.tables.insert(name.clone(), TableInfo { name, columns, rowid });
         }
         schema.ignored.sort();

@@ -24,6 +24,12 @@ use places::Places;
 use ranges::RangePart;
 use texts::{Strings, TextPart};
 
+const MEMCPY: &str = "CUPTI_ACTIVITY_KIND_MEMCPY";
+const MEMSET: &str = "CUPTI_ACTIVITY_KIND_MEMSET";
+const GRAPH_TRACE: &str = "CUPTI_ACTIVITY_KIND_GRAPH_TRACE";
+const RUNTIME: &str = "CUPTI_ACTIVITY_KIND_RUNTIME";
+const NVTX: &str = "NVTX_EVENTS";
+
 /// Parts per thread: enough that an uneven table does not leave a thread idle.
 const PARTS_PER_THREAD: usize = 4;
 /// Times beyond 146 years from the base are damage; differences of accepted times fit in 64 bits.
@@ -74,13 +80,14 @@ pub fn load(
     progress: &Progress,
 ) -> Result<Loaded> {
     let mut reader = Reader { source, options, progress, rejected: BTreeMap::new(), rows: BTreeMap::new() };
+    reader.expect(schema)?;
     let texts: Vec<TextPart> = reader.table(schema.table("StringIds"))?;
     let kernels: Vec<KernelPart> = reader.table(schema.kernel_table())?;
-    let copies: Vec<OpPart> = reader.table(schema.table("CUPTI_ACTIVITY_KIND_MEMCPY"))?;
-    let sets: Vec<OpPart> = reader.table(schema.table("CUPTI_ACTIVITY_KIND_MEMSET"))?;
-    let graphs: Vec<OpPart> = reader.table(schema.table("CUPTI_ACTIVITY_KIND_GRAPH_TRACE"))?;
-    let calls: Vec<CallPart> = reader.table(schema.table("CUPTI_ACTIVITY_KIND_RUNTIME"))?;
-    let ranges: Vec<RangePart> = reader.table(schema.table("NVTX_EVENTS"))?;
+    let copies: Vec<OpPart> = reader.table(schema.table(MEMCPY))?;
+    let sets: Vec<OpPart> = reader.table(schema.table(MEMSET))?;
+    let graphs: Vec<OpPart> = reader.table(schema.table(GRAPH_TRACE))?;
+    let calls: Vec<CallPart> = reader.table(schema.table(RUNTIME))?;
+    let ranges: Vec<RangePart> = reader.table(schema.table(NVTX))?;
     progress.start_computing();
     progress.check()?;
 
@@ -116,10 +123,18 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Announces the rows of all tables, so that progress has one end from the start.
+    fn expect(&self, schema: &Schema) -> Result<()> {
+        let names = ["StringIds", MEMCPY, MEMSET, GRAPH_TRACE, RUNTIME, NVTX];
+        for table in names.iter().filter_map(|name| schema.table(name)).chain(schema.kernel_table()) {
+            self.progress.expect(self.source.parts(table, 1)?.iter().map(expected_rows).sum());
+        }
+        Ok(())
+    }
+
     fn table<P: Part>(&mut self, table: Option<&TableInfo>) -> Result<Vec<P>> {
         let Some(table) = table else { return Ok(Vec::new()) };
-        let parts = self.source.parts(table, rayon::current_num_threads() * PARTS_PER_THREAD)?;
-        self.progress.expect(parts.iter().map(expected_rows).sum());
+        let parts = self.source.parts(table, pieces())?;
         let read_part = |part| {
             let mut filled = P::new(table);
             let mut rows = 0;
@@ -141,6 +156,10 @@ impl Reader<'_> {
         }
         Ok(read.into_iter().map(|(part, _)| part).collect())
     }
+}
+
+fn pieces() -> usize {
+    rayon::current_num_threads() * PARTS_PER_THREAD
 }
 
 fn expected_rows(part: &super::Part) -> u64 {

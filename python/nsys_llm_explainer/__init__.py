@@ -1,0 +1,39 @@
+"""Explains Nsight Systems exports of LLM inference: what the GPUs did, and what to look at next.
+
+Example:
+    >>> import nsys_llm_explainer
+    >>> report = nsys_llm_explainer.analyze("trace.sqlite")  # doctest: +SKIP
+    >>> report.sections["kernels"].tables["kernels"].rows()[0]["kernel_name"]  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from nsys_llm_explainer._native import Section, Table, Trace, __version__
+from nsys_llm_explainer.api import analyze, open_trace
+from nsys_llm_explainer.errors import (
+    CorruptTraceError,
+    ExportToolError,
+    NotAnExportError,
+    NsysError,
+    QueryError,
+    UnsafeSchemaError,
+)
+from nsys_llm_explainer.report import Evidence, Finding, Report
+
+__all__ = [
+    "CorruptTraceError",
+    "Evidence",
+    "ExportToolError",
+    "Finding",
+    "NotAnExportError",
+    "NsysError",
+    "QueryError",
+    "Report",
+    "Section",
+    "Table",
+    "Trace",
+    "UnsafeSchemaError",
+    "__version__",
+    "analyze",
+    "open_trace",
+]

@@ -1,0 +1,29 @@
+"""The command ``nsys-llm-explain``: the only code that reads the command line, prints or sets the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code: 0 ok, 1 failed, 2 wrong usage, 130 interrupted.
+
+    Args:
+        argv: The arguments, those of the process where None.
+    """
+    try:
+        from nsys_llm_explainer.cli.run import run  # noqa: PLC0415 - Ctrl-C while modules load is as quiet as later
+
+        code = run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has what it wanted; the interpreter's last flush must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code

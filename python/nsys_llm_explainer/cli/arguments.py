@@ -1,0 +1,126 @@
+"""The arguments of the command."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nsys_llm_explainer._native import __version__
+from nsys_llm_explainer.cli.window import parse_window
+from nsys_llm_explainer.report import DEFAULT_KERNEL_LIMIT, FORMATS
+
+PROGRAM = "nsys-llm-explain"
+DEMO_OUT = "nsys_llm_demo"
+
+
+def explain_parser() -> argparse.ArgumentParser:
+    """Returns the parser of ``nsys-llm-explain TRACE``."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        allow_abbrev=False,
+        description="Explains an Nsight Systems trace of LLM inference: what each GPU did, and what to look at next.",
+        epilog=f"'{PROGRAM} demo' makes a small trace and explains it; '{PROGRAM} demo --help' says more. "
+        "Exit codes: 0 ok, 1 failed, 2 wrong usage.",
+    )
+    parser.add_argument(
+        "trace",
+        metavar="TRACE",
+        help="an SQLite export (nsys export --type sqlite), or a .nsys-rep where nsys is on PATH",
+    )
+    parser.add_argument("--out", metavar="DIR", help="where the report goes (default: ./<name of TRACE>_report)")
+    analysis = parser.add_argument_group("analysis")
+    analysis.add_argument(
+        "--phase-map",
+        "--phases-json",
+        metavar="FILE",
+        help='JSON {"phase": ["pattern", ...]}: NVTX ranges to phases; a pattern is a substring or re:REGEX',
+    )
+    analysis.add_argument(
+        "--window",
+        metavar="START:END",
+        type=_window,
+        help="analyse only this time on the trace's clock: whole numbers are ns, 1.5 and 1.5s are seconds, "
+        "ms, us and ns work too; either side may be empty. Write --window=-1.5:2.0 for negative times",
+    )
+    analysis.add_argument("--no-kernel-percentiles", action="store_true", help="leave out p50, p90, p99 of kernels")
+    analysis.add_argument("--no-nvtx-kernel-map", action="store_true", help="do not attribute kernels to NVTX ranges")
+    analysis.add_argument("--threads", metavar="N", type=_positive, help="threads to use (default: one per CPU)")
+    _add_output_options(parser)
+    parser.add_argument(
+        "--print-schema",
+        action="store_true",
+        help="show what the export holds and what can be computed from it, and write nothing",
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    return parser
+
+
+def demo_parser() -> argparse.ArgumentParser:
+    """Returns the parser of ``nsys-llm-explain demo``."""
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} demo",
+        allow_abbrev=False,
+        description="Makes a small trace like that of a vLLM server, without any download, and explains it.",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        default=DEMO_OUT,
+        help="where demo.sqlite and its report go (default: ./%(default)s)",
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="another seed makes another trace (default: 0)"
+    )
+    _add_output_options(parser)
+    return parser
+
+
+def default_out(trace: str) -> str:
+    """Returns the directory for the report of a trace where none is named."""
+    return f"{Path(trace).stem}_report"
+
+
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--format",
+        metavar="LIST",
+        dest="formats",
+        type=_formats,
+        default=FORMATS,
+        help=f"what to write, of {','.join(FORMATS)} (default: all)",
+    )
+    output.add_argument(
+        "--kernel-limit",
+        "--top-kernels",
+        metavar="N",
+        type=_positive,
+        default=DEFAULT_KERNEL_LIMIT,
+        help="rows of the kernel table in report.md (default: %(default)s); report.json and CSV hold more",
+    )
+    output.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _positive(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return value
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(FORMATS)}")
+    return names
+
+
+def _window(text: str) -> tuple[int | None, int | None]:
+    try:
+        return parse_window(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

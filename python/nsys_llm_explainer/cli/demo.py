@@ -1,0 +1,30 @@
+"""``nsys-llm-explain demo``: a generated trace, explained."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from nsys_llm_explainer.api import analyze
+from nsys_llm_explainer.cli.explain import write_and_print
+from nsys_llm_explainer.cli.progress import ProgressBar
+from nsys_llm_explainer.demo import DemoSpec, generate
+from nsys_llm_explainer.render.place import STAGE_PREFIX, check_directory
+
+TRACE_NAME = "demo.sqlite"
+
+
+def run_demo(options: argparse.Namespace) -> None:
+    """Runs ``nsys-llm-explain demo``."""
+    out = Path(options.out)
+    check_directory(out)
+    out.mkdir(parents=True, exist_ok=True)
+    trace = out / TRACE_NAME
+    with tempfile.TemporaryDirectory(prefix=STAGE_PREFIX, dir=out) as stage:
+        made = Path(stage) / TRACE_NAME
+        generate(made, DemoSpec(seed=options.seed))
+        made.replace(trace)
+    with ProgressBar() as progress:
+        report = analyze(trace, progress=progress)
+    write_and_print(report, out, options)

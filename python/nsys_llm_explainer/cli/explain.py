@@ -1,0 +1,55 @@
+"""Explains one trace: analyses it, writes the report, prints the summary."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from nsys_llm_explainer.api import analyze
+from nsys_llm_explainer.cli.arguments import default_out
+from nsys_llm_explainer.cli.nsys_export import is_report, sqlite_of
+from nsys_llm_explainer.cli.progress import ProgressBar
+from nsys_llm_explainer.phase_map import load_phase_map
+from nsys_llm_explainer.render.outputs import MARKDOWN, csv_name
+from nsys_llm_explainer.render.place import check_directory
+from nsys_llm_explainer.render.terminal import summary_lines
+from nsys_llm_explainer.report import Report
+
+
+def run_explain(options: argparse.Namespace) -> None:
+    """Runs ``nsys-llm-explain TRACE``."""
+    out = Path(options.out or default_out(options.trace))
+    check_directory(out)
+    phases = None if options.phase_map is None else dict(load_phase_map(options.phase_map))
+    with sqlite_of(options.trace) as path, ProgressBar() as progress:
+        report = analyze(
+            path,
+            phase_map=phases,
+            kernel_percentiles=not options.no_kernel_percentiles,
+            nvtx_kernel_map=not options.no_nvtx_kernel_map,
+            threads=options.threads,
+            window=options.window,
+            progress=progress,
+        )
+    if is_report(options.trace):
+        trace = {**report.trace, "path": options.trace, "file_bytes": Path(options.trace).stat().st_size}
+        report = replace(report, trace=MappingProxyType(trace))
+    write_and_print(report, out, options)
+
+
+def write_and_print(report: Report, out: Path, options: argparse.Namespace) -> None:
+    """Writes a report and prints its summary, which says where it lies."""
+    written = report.write(out, options.formats, kernel_limit=options.kernel_limit)
+    if options.quiet:
+        return
+    print("\n".join(summary_lines(report, _where(out, written))))
+
+
+def _where(out: Path, written: list[Path]) -> str:
+    first = next((path for path in written if path.name == MARKDOWN), None)
+    if first is not None:
+        return str(first)
+    return str(written[0]) if len(written) == 1 else f"{out}{os.sep} ({csv_name('*')})" if written else str(out)

@@ -1,0 +1,15 @@
+"""The errors that reading a trace can raise.
+
+``NsysError`` is the base of everything that is wrong with a trace. What is wrong with a path or an argument is a
+builtin: ``FileNotFoundError``, ``IsADirectoryError``, ``PermissionError``, ``ValueError``.
+"""
+
+from __future__ import annotations
+
+from nsys_llm_explainer._native import CorruptTraceError, NotAnExportError, NsysError, QueryError, UnsafeSchemaError
+
+__all__ = ["CorruptTraceError", "ExportToolError", "NotAnExportError", "NsysError", "QueryError", "UnsafeSchemaError"]
+
+
+class ExportToolError(NsysError):
+    """A ``.nsys-rep`` could not be turned into an SQLite export: ``nsys`` is not installed, or it failed."""

@@ -1,0 +1,109 @@
+"""A large part of the kernel time lies in no NVTX range.
+
+What it means:
+    A kernel belongs to a range if its launch call lies in the range on the same thread. Less than 70 % of the kernel
+    time does, or no NVTX range was captured at all.
+
+Why it matters:
+    Which step, layer or phase costs what can only be told for the covered part; the ranges' table does not speak for
+    the rest.
+
+What to do:
+    Switch the engine's NVTX ranges on (VLLM_NVTX_SCOPES_FOR_PROFILING=1, --enable-layerwise-nvtx-tracing with
+    --enforce-eager, TLLM_LLMAPI_ENABLE_NVTX=1, torch.autograd.profiler.emit_nvtx) and capture with -t cuda,nvtx.
+    Kernels that were launched before the capture began have no call and cannot be attributed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from nsys_llm_explainer.capture import FLAGS
+from nsys_llm_explainer.findings import facts
+from nsys_llm_explainer.findings.rule import Draft, Rule, Threshold
+from nsys_llm_explainer.render import format as fmt
+from nsys_llm_explainer.report import Evidence, Finding, Report
+
+ID = "nvtx_coverage"
+MEDIUM_COVERAGE = 0.70
+UNCORRELATED_SHARE = 0.10
+
+_SWITCH_ON = (
+    "Switch the engine's ranges on: VLLM_NVTX_SCOPES_FOR_PROFILING=1 (vLLM), TLLM_LLMAPI_ENABLE_NVTX=1 (TensorRT-LLM), "
+    "torch.autograd.profiler.emit_nvtx or torch.cuda.nvtx.range (PyTorch)."
+)
+_NAMES = (
+    "kernels",
+    "correlated_kernels",
+    "attributed_kernels",
+    "total_kernel_ns",
+    "attributed_kernel_ns",
+    "coverage",
+)
+
+
+def check(report: Report) -> Iterator[Draft]:
+    """Yields a finding where ranges cover little, a hint where none were captured."""
+    if not facts.devices(report):
+        return
+    section = facts.present(report, "nvtx")
+    summary = facts.summary(report, "nvtx")
+    if section is None or not summary.get("ranges"):
+        yield _no_ranges()
+        return
+    coverage = summary.get("coverage")
+    if coverage is None or coverage >= MEDIUM_COVERAGE:
+        return
+    evidence = [
+        Evidence(
+            f"{fmt.duration(summary['attributed_kernel_ns'])} of {fmt.duration(summary['total_kernel_ns'])} "
+            f"kernel time ({fmt.count(summary['attributed_kernels'])} of {fmt.counted(summary['kernels'], 'kernel')})",
+            "nvtx",
+            None,
+            {name: summary[name] for name in _NAMES},
+        )
+    ]
+    unmatched = summary["kernels"] - summary["correlated_kernels"]
+    recommendations = [_SWITCH_ON]
+    if unmatched >= UNCORRELATED_SHARE * summary["kernels"]:
+        evidence.append(
+            Evidence(
+                f"{fmt.counted(unmatched, 'kernel')} have no launch call in the export and cannot belong to a range",
+                "nvtx",
+                None,
+                {"kernels": summary["kernels"], "correlated_kernels": summary["correlated_kernels"]},
+            )
+        )
+        recommendations.insert(
+            0,
+            "Start the capture before the work is launched: kernels already queued when it starts have no call.",
+        )
+    recommendations.append("Read the NVTX and phase tables as speaking for the covered part only.")
+    title = f"NVTX ranges cover only {fmt.percent(coverage)} of the kernel time"
+    yield Draft(Finding(ID, "medium", title, tuple(evidence), tuple(recommendations)))
+
+
+def _no_ranges() -> Draft:
+    return Draft(
+        Finding(
+            ID,
+            "low",
+            "No NVTX ranges were captured: time cannot be told apart by step, layer or phase",
+            (Evidence("The export holds no NVTX push/pop or start/end range in this window", "nvtx"),),
+            (f"Add nvtx to the capture ({FLAGS['nvtx']}).", _SWITCH_ON),
+        )
+    )
+
+
+RULE = Rule(
+    ID,
+    "NVTX coverage",
+    __doc__ or "",
+    check,
+    (
+        Threshold("MEDIUM_COVERAGE", fmt.percent(MEDIUM_COVERAGE), "of the kernel time; covering less is medium"),
+        Threshold(
+            "UNCORRELATED_SHARE", fmt.percent(UNCORRELATED_SHARE), "of the kernels without a call are pointed out"
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""One report, many renderers; ``format`` alone turns units into text, ``escape`` alone makes text safe for a sink."""

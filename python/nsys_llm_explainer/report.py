@@ -1,0 +1,191 @@
+"""The finished value that every renderer reads: a trace's facts, warnings, findings and sections."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Union
+
+from nsys_llm_explainer._native import Section, Table, __version__
+
+SCHEMA_VERSION = "1.0"
+TOOL_NAME = "nsys-llm-explainer"
+SEVERITIES = ("high", "medium", "low")
+FORMATS = ("md", "json", "csv")
+DEFAULT_KERNEL_LIMIT = 30
+
+StrPath = Union[str, "os.PathLike[str]"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One observation behind a finding, with the place where its numbers stand.
+
+    Attributes:
+        text: The observation, for people.
+        section: Section that holds the numbers, None where they are facts about the trace.
+        table: Table of that section, None where they come from its summary.
+        values: The numbers themselves, in the machine units of their names.
+        time_range_ns: Start and end on the trace's clock, to open in the Nsight Systems GUI.
+    """
+
+    text: str
+    section: str | None = None
+    table: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    time_range_ns: tuple[int, int] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the evidence as it stands in report.json."""
+        return {
+            "text": self.text,
+            "section": self.section,
+            "table": self.table,
+            "values": dict(self.values),
+            "time_range_ns": None if self.time_range_ns is None else list(self.time_range_ns),
+        }
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something in the trace that is worth a look, with its evidence.
+
+    Attributes:
+        id: The rule that found it, the stem of its file.
+        severity: ``"high"``, ``"medium"`` or ``"low"``.
+        title: One line for people.
+        evidence: What it rests on.
+        recommendations: What to do next, most useful first.
+        at_stake_ns: Device time that the finding accounts for, disjoint between findings. No forecast of a gain.
+        at_stake_share: The same as a fraction of the device windows, summed over devices.
+    """
+
+    id: str
+    severity: str
+    title: str
+    evidence: tuple[Evidence, ...] = ()
+    recommendations: tuple[str, ...] = ()
+    at_stake_ns: int | None = None
+    at_stake_share: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the finding as it stands in report.json."""
+        return {
+            "id": self.id,
+            "severity": self.severity,
+            "title": self.title,
+            "at_stake_ns": self.at_stake_ns,
+            "at_stake_share": self.at_stake_share,
+            "evidence": [item.to_dict() for item in self.evidence],
+            "recommendations": list(self.recommendations),
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that was found out about one trace.
+
+    Attributes:
+        trace: Facts about the export: path, versions, GPUs, processes, row counts, rejected rows.
+        window: The time that was analysed: start_ns, end_ns, source.
+        warnings: What limits the report, each with code, message and section.
+        findings: What to look at next, strongest first.
+        sections: Section id to section, in the order of the report.
+        generated_at: When the report was made, ISO 8601 in UTC.
+    """
+
+    trace: Mapping[str, Any]
+    window: Mapping[str, Any]
+    warnings: tuple[Mapping[str, Any], ...]
+    findings: tuple[Finding, ...]
+    sections: Mapping[str, Section]
+    generated_at: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the report as plain data: the content of report.json."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "tool": {"name": TOOL_NAME, "version": __version__},
+            "generated_at": self.generated_at,
+            "trace": dict(self.trace),
+            "window": dict(self.window),
+            "warnings": [dict(warning) for warning in self.warnings],
+            "findings": [finding.to_dict() for finding in self.findings],
+            "sections": {name: _section_dict(section) for name, section in self.sections.items()},
+        }
+
+    def write(
+        self,
+        directory: StrPath,
+        formats: Iterable[str] = FORMATS,
+        *,
+        kernel_limit: int = DEFAULT_KERNEL_LIMIT,
+    ) -> list[Path]:
+        """Writes report.md, report.json and tables/<table>.csv into a directory, all of them or none.
+
+        Args:
+            directory: Created if absent. In an existing one only files with this report's own names are replaced.
+            formats: Any of ``"md"``, ``"json"`` and ``"csv"``.
+            kernel_limit: Rows of the kernel table in report.md.
+
+        Returns:
+            The files that were written.
+
+        Raises:
+            ValueError: A format is unknown, or none is named.
+            NotADirectoryError: ``directory`` is a file.
+            OSError: A file cannot be written; nothing of this report is left behind.
+        """
+        from nsys_llm_explainer.render.outputs import write_report  # noqa: PLC0415 - the value stands below its renderers
+
+        return write_report(self, Path(directory), tuple(formats), kernel_limit=kernel_limit)
+
+    def _repr_html_(self) -> str:
+        from nsys_llm_explainer.render.html import summary_html  # noqa: PLC0415 - as in write
+
+        return summary_html(self)
+
+
+def timestamp(environ: Mapping[str, str] = os.environ) -> str:
+    """Returns the time for ``generated_at``; ``SOURCE_DATE_EPOCH`` fixes it.
+
+    Args:
+        environ: Where ``SOURCE_DATE_EPOCH`` is looked up.
+
+    Raises:
+        ValueError: ``SOURCE_DATE_EPOCH`` is no number of seconds.
+    """
+    fixed = environ.get("SOURCE_DATE_EPOCH", "").strip()
+    if not fixed:
+        return _iso(datetime.now(timezone.utc))
+    try:
+        return _iso(datetime.fromtimestamp(int(fixed), timezone.utc))
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValueError(f"SOURCE_DATE_EPOCH must be whole seconds since 1970, not {fixed!r}") from error
+
+
+def _iso(moment: datetime) -> str:
+    return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def _section_dict(section: Section) -> dict[str, Any]:
+    return {
+        "title": section.title,
+        "status": section.status,
+        "needs": list(section.needs),
+        "derived_from": list(section.derived_from),
+        "limitations": list(section.limitations),
+        "summary": dict(section.summary),
+        "tables": {name: _table_dict(table) for name, table in section.tables.items()},
+    }
+
+
+def _table_dict(table: Table) -> dict[str, Any]:
+    return {
+        "columns": [{key: column[key] for key in ("name", "unit", "description")} for column in table.columns],
+        "total_rows": table.total_rows,
+        "rows": table.rows(),
+    }

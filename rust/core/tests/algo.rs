@@ -1,0 +1,175 @@
+//! Every algorithm against a naive version of its definition, on random input.
+
+use std::cmp::Reverse;
+
+use nsys_explain_core::algo::enclosed::{Load, Work, totals};
+use nsys_explain_core::algo::enclosing::{Span, innermost, sort_outer_to_inner};
+use nsys_explain_core::algo::grouping::Grouped;
+use nsys_explain_core::algo::intervals::IntervalSet;
+use nsys_explain_core::algo::join::{CorrelationIndex, NONE};
+use nsys_explain_core::algo::quantile::quantiles;
+use nsys_explain_core::algo::topk::smallest_by;
+use proptest::prelude::*;
+
+fn intervals() -> impl Strategy<Value = Vec<(i64, i64)>> {
+    prop::collection::vec((-60_i64..60, 0_i64..30), 0..25).prop_map(|mut ops| {
+        for op in &mut ops {
+            op.1 += op.0;
+        }
+        ops.sort_unstable();
+        ops
+    })
+}
+
+fn covered(ops: &[(i64, i64)], t: i64) -> bool {
+    ops.iter().any(|&(start, end)| start <= t && t < end)
+}
+
+proptest! {
+    #[test]
+    fn union_and_gaps_partition_the_window(ops in intervals(), from in -80_i64..80, length in 0_i64..80) {
+        let union = IntervalSet::union_of_sorted(ops.iter().copied());
+        let gaps = IntervalSet::gaps_of_sorted(&ops);
+        let (first, last) = (ops.iter().map(|op| op.0).min().unwrap_or(0), ops.iter().map(|op| op.1).max().unwrap_or(0));
+        let count = |range: std::ops::Range<i64>, busy: bool| range.filter(|&t| covered(&ops, t) == busy).count() as i64;
+        prop_assert_eq!(union.measure(), count(first..last, true));
+        prop_assert_eq!(gaps.measure(), count(first..last, false));
+        prop_assert_eq!(union.measure() + gaps.measure(), last - first);
+        prop_assert_eq!(union.measure_within(from, from + length), count(from..from + length, true));
+        prop_assert!(union.spans().is_sorted_by(|a, b| a.1 < b.0));
+        prop_assert!(gaps.spans().is_sorted_by(|a, b| a.1 <= b.0));
+    }
+
+    #[test]
+    fn intersection_holds_what_both_hold(a in intervals(), b in intervals()) {
+        let [x, y] = [&a, &b].map(|ops| IntervalSet::union_of_sorted(ops.iter().copied()));
+        let both = x.intersect(&y);
+        for t in -70..100 {
+            prop_assert_eq!(covered(both.spans(), t), covered(&a, t) && covered(&b, t));
+        }
+        prop_assert_eq!(both.measure(), (-70..100).filter(|&t| covered(&a, t) && covered(&b, t)).count() as i64);
+    }
+
+    #[test]
+    fn quantiles_interpolate_between_closest_ranks(mut values in prop::collection::vec(-1000_i64..1000, 1..60)) {
+        let qs = [0.0, 0.25, 0.5, 0.9, 0.99, 1.0];
+        let found = quantiles(&mut values.clone(), &qs);
+        values.sort_unstable();
+        for (q, found) in qs.iter().zip(found) {
+            let position = q * (values.len() - 1) as f64;
+            let (low, high) = (values[position.floor() as usize] as f64, values[position.ceil() as usize] as f64);
+            let expected = low + (high - low) * position.fract();
+            prop_assert!((found.unwrap() - expected).abs() < 1e-9, "{q}: {found:?} {expected}");
+        }
+    }
+
+    #[test]
+    fn groups_keep_every_value(pairs in prop::collection::vec((0_u32..5, -50_i64..50), 0..80)) {
+        let stats = Grouped::gather(5, pairs.iter().copied()).stats(&[0.5]);
+        for (group, stats) in (0_u32..).zip(&stats) {
+            let mut values: Vec<i64> = pairs.iter().filter(|pair| pair.0 == group).map(|pair| pair.1).collect();
+            prop_assert_eq!(stats.count, values.len() as i64);
+            prop_assert_eq!(stats.total, values.iter().sum::<i64>());
+            prop_assert_eq!(stats.min, values.iter().copied().min().unwrap_or(0));
+            prop_assert_eq!(stats.max, values.iter().copied().max().unwrap_or(0));
+            prop_assert_eq!(&stats.quantiles, &quantiles(&mut values, &[0.5]));
+        }
+    }
+
+    #[test]
+    fn the_first_k_are_those_of_a_full_sort(values in prop::collection::vec(0_u32..40, 0..200), k in 0_usize..30) {
+        let items: Vec<(u32, usize)> = values.iter().copied().zip(0..).collect();
+        let order = |a: &(u32, usize), b: &(u32, usize)| (Reverse(a.0), a.1).cmp(&(Reverse(b.0), b.1));
+        let found = smallest_by(items.clone(), k, order);
+        let mut expected = items;
+        expected.sort_unstable_by(order);
+        expected.truncate(k);
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_call_of_an_op_follows_the_definition(
+        calls in prop::collection::vec((0_i64..8, -20_i64..20), 0..30),
+        far in prop::option::of(i64::MIN..i64::MAX),
+        op in (0_i64..10, -25_i64..25),
+    ) {
+        // A far id makes the ids too sparse for a direct table.
+        let calls: Vec<(i64, i64, u32)> = calls.into_iter().chain(far.map(|id| (id, 0))).zip(0..).map(|((id, t), row)| (id, t, row)).collect();
+        let index = CorrelationIndex::new(&calls);
+        let matching: Vec<_> = calls.iter().filter(|call| call.0 != 0 && call.0 == op.0).collect();
+        let expected = match matching.as_slice() {
+            [] => NONE,
+            [one] => one.2,
+            several => several.iter().filter(|call| call.1 <= op.1).max_by_key(|call| (call.1, call.2)).map_or(NONE, |call| call.2),
+        };
+        prop_assert_eq!(index.find(op.0, op.1), expected);
+    }
+
+    #[test]
+    fn the_innermost_range_follows_the_definition(ranges in intervals(), calls in intervals()) {
+        let spans = |spans: &[(i64, i64)]| -> Vec<Span> {
+            spans.iter().zip(0_u32..).map(|(&(start, end), row)| Span { start, end, row }).collect()
+        };
+        let (mut ranges, calls) = (spans(&ranges), spans(&calls));
+        sort_outer_to_inner(&mut ranges);
+        for (call, found) in calls.iter().zip(innermost(&ranges, &calls)) {
+            let expected = ranges
+                .iter()
+                .filter(|range| range.start <= call.start && range.end >= call.end)
+                .max_by_key(|range| (range.start, Reverse(range.end), range.row))
+                .map_or(NONE, |range| range.row);
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn what_lies_inside_a_range_follows_the_definition(
+        calls in intervals(),
+        queries in intervals(),
+        disjoint in any::<bool>(),
+    ) {
+        let mut loads: Vec<Load> = Vec::new();
+        for (i, &(start, end)) in (0_i64..).zip(&calls) {
+            // Calls of one thread follow each other in genuine exports, but not in hostile ones.
+            if disjoint && loads.last().is_some_and(|last| last.end > start) {
+                continue;
+            }
+            let work = if i % 5 == 0 { Work { kernels: 0, ..Work::EMPTY } } else { Work { kernels: i, kernel_ns: 10 * i, first_op: end + i, last_op: end + 3 * i } };
+            loads.push(Load { start, end, work });
+        }
+        for (query, found) in queries.iter().zip(totals(&loads, &queries)) {
+            let mut expected = Work::EMPTY;
+            loads.iter().filter(|load| load.start >= query.0 && load.end <= query.1).for_each(|load| expected.add(&load.work));
+            prop_assert_eq!(found, expected);
+        }
+    }
+}
+
+#[test]
+fn no_value_has_no_quantile() {
+    assert_eq!(quantiles(&mut [], &[0.5, 0.9]), [None, None]);
+}
+
+#[test]
+fn an_empty_op_splits_a_gap() {
+    let gaps = IntervalSet::gaps_of_sorted(&[(0, 10), (15, 15), (20, 30)]);
+    assert_eq!(gaps.spans(), [(10, 15), (15, 20)]);
+    assert_eq!(gaps.measure_within(12, 18), 6);
+}
+
+#[test]
+fn deep_nesting_stays_linear() {
+    // A million ranges inside each other, each with a call: a scan of enclosing ranges would take 10^12 steps.
+    let depth = 1_000_000_i64;
+    let mut ranges: Vec<Span> =
+        (0..depth).zip(0_u32..).map(|(i, row)| Span { start: i, end: 4 * depth - i, row }).collect();
+    sort_outer_to_inner(&mut ranges);
+    let calls: Vec<Span> =
+        (0..depth).zip(0_u32..).map(|(i, row)| Span { start: depth + i, end: depth + i + 1, row }).collect();
+    let found = innermost(&ranges, &calls);
+    assert!(found.iter().all(|&row| i64::from(row) == depth - 1));
+    let work = Work { kernels: 1, kernel_ns: 1, first_op: 0, last_op: 1 };
+    let loads: Vec<Load> = calls.iter().map(|call| Load { start: call.start, end: call.end, work }).collect();
+    let spans: Vec<(i64, i64)> = ranges.iter().map(|range| (range.start, range.end)).collect();
+    assert!(totals(&loads, &spans).iter().all(|total| total.kernels == depth));
+}
