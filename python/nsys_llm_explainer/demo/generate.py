@@ -139,6 +139,12 @@ def _describe_processes(sink: Sink, server: Server) -> None:
         {"nameId": sink.string("APIServer"), "priority": 20, "globalTid": server.api_thread},
         *({"nameId": sink.string(f"VLLM::Worker_TP{w.rank}"), "priority": 20, "globalTid": w.thread} for w in workers),
     )
+    _describe_gpus(sink, server)
+
+
+def _describe_gpus(sink: Sink, server: Server) -> None:
+    """Write the GPUs and which process means which by its ordinal."""
+    workers = server.workers
     uuids = [f"00000000-0000-4000-8000-{w.rank:012x}" for w in workers]
     sink.rows(
         "TARGET_INFO_GPU",

@@ -63,7 +63,9 @@ pub struct Progress {
 impl Progress {
     /// Adds rows that will be read.
     pub fn expect(&self, rows: u64) {
-        self.expected.fetch_add(rows, Ordering::Relaxed);
+        let add = |expected: u64| Some(expected.saturating_add(rows));
+        // The closure never declines.
+        let _ = self.expected.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
     }
 
     /// Adds rows that were read; an error if the caller asked to stop.
@@ -100,9 +102,10 @@ impl Progress {
         self.stages.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Stage, rows read, rows expected.
+    /// Stage, rows read, rows expected: never fewer than were read, as tables without row ids are not counted before.
     pub fn state(&self) -> (&'static str, u64, u64) {
         let stage = if self.computing.load(Ordering::Relaxed) { "computing" } else { "reading" };
-        (stage, self.done.load(Ordering::Relaxed), self.expected.load(Ordering::Relaxed))
+        let done = self.done.load(Ordering::Relaxed);
+        (stage, done, self.expected.load(Ordering::Relaxed).max(done))
     }
 }

@@ -75,13 +75,18 @@ impl Schema {
         let mut schema = Self::default();
         let kinds = table_kinds(connection).map_err(failed)?;
         for (kind, name) in objects(connection).map_err(failed)? {
-            if kind == "index" || name.starts_with("sqlite_") {
+            if kind == "index" || name.starts_with(b"sqlite_") {
                 continue;
             }
+            let Ok(name) = String::from_utf8(name.clone()) else {
+                // No statement can name it.
+                schema.ignored.push(format!("{kind} {}", String::from_utf8_lossy(&name)));
+                continue;
+            };
             let known = kinds.get(&name);
-            let is_plain = known.is_some_and(|known| known.is_plain);
-            if kind != "table" || !is_plain {
-                let kind = if kind != "table" || name.contains('\u{fffd}') { kind.as_str() } else { "virtual table" };
+            let is_virtual = kind == "table" && known.is_none_or(|known| known.is_virtual);
+            if kind != "table" || is_virtual {
+                let kind = if is_virtual { "virtual table" } else { kind.as_str() };
                 if READ.iter().any(|read| read.eq_ignore_ascii_case(&name)) && kind != "trigger" {
                     return Err(Error::UnsafeSchema {
                         path: file.path().into(),
@@ -149,25 +154,37 @@ fn lenient(value: ValueRef<'_>) -> String {
     }
 }
 
-/// Kind, name and SQL of every object.
-fn objects(connection: &Connection) -> rusqlite::Result<Vec<(String, String, String)>> {
-    let mut statement = connection.prepare("SELECT type, name, sql FROM sqlite_schema ORDER BY rowid")?;
+/// Kind and name of every object.
+fn objects(connection: &Connection) -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
+    let mut statement = connection.prepare("SELECT type, name FROM sqlite_schema ORDER BY rowid")?;
     let mut rows = statement.query([])?;
     let mut objects = Vec::new();
     while let Some(row) = rows.next()? {
-        objects.push((lenient(row.get_ref(0)?), lenient(row.get_ref(1)?), lenient(row.get_ref(2)?)));
+        let name = match row.get_ref(1)? {
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.to_vec(),
+            _ => Vec::new(),
+        };
+        objects.push((lenient(row.get_ref(0)?), name));
     }
     Ok(objects)
 }
 
-fn without_rowid_tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND wr = 1")?;
+/// What `SQLite` itself takes a table for; the text of its statement can be dressed up.
+struct TableKind {
+    is_virtual: bool,
+    has_rowid: bool,
+}
+
+fn table_kinds(connection: &Connection) -> rusqlite::Result<BTreeMap<String, TableKind>> {
+    let mut statement = connection.prepare("SELECT name, type, wr FROM pragma_table_list WHERE schema = 'main'")?;
     let mut rows = statement.query([])?;
-    let mut names = Vec::new();
+    let mut kinds = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        names.push(lenient(row.get_ref(0)?));
+        let is_virtual = lenient(row.get_ref(1)?) == "virtual";
+        let has_rowid = row.get_ref(2)? == ValueRef::Integer(0);
+        kinds.insert(lenient(row.get_ref(0)?), TableKind { is_virtual, has_rowid });
     }
-    Ok(names)
+    Ok(kinds)
 }
 
 fn columns(file: &TraceFile, connection: &Connection, table: &str) -> Result<Vec<String>> {

@@ -171,7 +171,7 @@ fn expected_rows(part: &super::Part) -> u64 {
 
 /// A time that can be computed with.
 fn time(cell: Option<i64>) -> Option<i64> {
-    cell.filter(|time| (-MAX_TIME..=MAX_TIME).contains(time))
+    cell.filter(|time| (1 - MAX_TIME..=MAX_TIME).contains(time))
 }
 
 /// Start and end of an event, or nothing where they are no times or in the wrong order.
