@@ -111,8 +111,8 @@ class Trace:
         Returns a dict: trace (facts and row counts), window, warnings (code, message, section), sections.
         """
 
-def open_trace(path: str) -> Trace:
-    """Opens and probes an export, read-only."""
+def open_trace(path: str, *, source: str = "auto") -> Trace:
+    """Opens and probes an export, read-only. ``source`` is ``"auto"``, ``"pages"`` or ``"sqlite"``."""
 
 def schema() -> list[dict[str, Any]]:
     """Every section's schema as data: id, title, summary (columns), tables (name, rows_are_events, columns, ...)."""

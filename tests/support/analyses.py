@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Union
 
-from tests.support.export import Export
-
 from nsys_llm_explainer import _native
+from tests.support.export import Export
 
 Write = Callable[[Export], Path]
 Cell = Union[int, float, str, bool, None]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use nsys_explain_core::model::section::{Status, Warning};
 use nsys_explain_core::{self as core, AnalyzeOptions, Report, TableSummary, WindowSource};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -19,8 +20,17 @@ pub struct Trace {
 
 /// Opens and probes an export, read-only.
 #[pyfunction]
-pub fn open_trace(py: Python<'_>, path: PathBuf) -> PyResult<Trace> {
-    let trace = enter(py, None, move |_| core::Trace::open(&path))?;
+#[pyo3(signature = (path, *, source="auto"))]
+pub fn open_trace(py: Python<'_>, path: PathBuf, source: &str) -> PyResult<Trace> {
+    let source = match source {
+        "auto" => core::Source::Auto,
+        "pages" => core::Source::Pages,
+        "sqlite" => core::Source::Sqlite,
+        other => {
+            return Err(PyValueError::new_err(format!("source must be auto, pages or sqlite, not {other:?}")));
+        }
+    };
+    let trace = enter(py, None, move |_| core::Trace::open(&path, source))?;
     Ok(Trace { trace: Arc::new(trace) })
 }
 
@@ -40,8 +50,9 @@ impl Trace {
         let span = enter(py, None, move |_| trace.span_ns())?;
         let info = self.facts(py)?;
         info.set_item("span_ns", span)?;
-        info.set_item("source", "sqlite")?;
-        info.set_item("source_reason", "rows are read through SQLite")?;
+        let (source, reason) = self.trace.source();
+        info.set_item("source", source)?;
+        info.set_item("source_reason", reason)?;
         info.set_item("notes", self.trace.notes())?;
         Ok(info)
     }

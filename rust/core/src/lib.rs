@@ -15,4 +15,4 @@ mod trace;
 
 pub use error::{Error, Result};
 pub use report::{Report, ReportSection, WindowSource};
-pub use trace::{AnalyzeOptions, TableSummary, Trace};
+pub use trace::{AnalyzeOptions, Source, TableSummary, Trace};

@@ -14,6 +14,7 @@ use crate::source::batch::Wanted;
 use crate::source::load::{LoadOptions, load};
 use crate::source::metadata::{DeviceMap, Metadata};
 use crate::source::open::{Access, TraceFile};
+use crate::source::pages::{PageRows, Unusual};
 use crate::source::rows::SqliteRows;
 use crate::source::schema::Schema;
 use crate::source::{Part, Progress, RowSource};
@@ -50,22 +51,55 @@ pub struct TableSummary {
     pub columns: Vec<String>,
 }
 
+/// Where rows come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Source {
+    /// Pages where the file is a plain, quiescent database, otherwise `SQLite`.
+    #[default]
+    Auto,
+    /// Pages, or an error.
+    Pages,
+    /// `SQLite`'s own row interface.
+    Sqlite,
+}
+
 /// An export that was opened and probed; it holds no rows and no open file.
 #[derive(Debug)]
 pub struct Trace {
     file: TraceFile,
     schema: Schema,
     metadata: Metadata,
+    source: Source,
+    /// Why pages cannot be read, if so.
+    unusual: Option<String>,
 }
 
 impl Trace {
     /// Opens and probes an export, read-only.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, source: Source) -> Result<Self> {
         let file = TraceFile::check(path)?;
         let connection = file.connect()?;
         let schema = Schema::probe(&file, &connection)?;
-        let metadata = Metadata::read(&SqliteRows::new(&file, connection), &schema)?;
-        Ok(Self { file, schema, metadata })
+        let (rows, unusual): (Box<dyn RowSource>, _) = match PageRows::new(&file, connection, &schema)? {
+            Ok(pages) => (Box::new(pages), None),
+            Err(Unusual { connection, reason }) => (Box::new(SqliteRows::new(&file, connection)), Some(reason)),
+        };
+        let metadata = Metadata::read(rows.as_ref(), &schema)?;
+        drop(rows);
+        if let (Source::Pages, Some(reason)) = (source, &unusual) {
+            let detail = format!("{reason}; use the automatic source");
+            return Err(Error::Query { path: path.into(), what: "its pages".into(), detail });
+        }
+        Ok(Self { file, schema, metadata, source, unusual })
+    }
+
+    /// Which source is used, and why.
+    pub fn source(&self) -> (&'static str, String) {
+        match (&self.unusual, self.source) {
+            (Some(reason), _) => ("sqlite", reason.clone()),
+            (None, Source::Sqlite) => ("sqlite", "asked for".into()),
+            (None, _) => ("pages", "a plain database without a writer".into()),
+        }
     }
 
     /// Where the file is.
@@ -99,8 +133,16 @@ impl Trace {
         notes
     }
 
-    fn rows(&self) -> Result<SqliteRows<'_>> {
-        Ok(SqliteRows::new(&self.file, self.file.connect()?))
+    fn rows(&self) -> Result<Box<dyn RowSource + '_>> {
+        let mut connection = self.file.connect()?;
+        if self.source != Source::Sqlite && self.unusual.is_none() {
+            match PageRows::new(&self.file, connection, &self.schema)? {
+                Ok(pages) => return Ok(Box::new(pages)),
+                // What made it unusual came after it was opened, such as a journal.
+                Err(Unusual { connection: unused, .. }) => connection = unused,
+            }
+        }
+        Ok(Box::new(SqliteRows::new(&self.file, connection)))
     }
 
     /// All tables with their rows and columns, by name. Counts every table.
@@ -141,7 +183,7 @@ impl Trace {
             let columns = [Wanted::int("start"), Wanted::int("end")];
             source.read(table, &columns, Part::Whole, &mut |batch| {
                 for row in 0..batch.rows() {
-                    let cells = batch.ints(0).get(row).zip(batch.ints(1).get(row));
+                    let cells = batch.int(row, 0).zip(batch.int(row, 1));
                     if let Some((start, end)) = cells.filter(|(start, end)| end >= start) {
                         let (low, high) = span.unwrap_or((start, end));
                         span = Some((low.min(start), high.max(end)));
@@ -180,8 +222,8 @@ impl Trace {
         progress: &Progress,
     ) -> Result<(Report, Vec<TableSummary>)> {
         let source = self.rows()?;
-        let devices = DeviceMap::read(&source, &self.schema, self.metadata.gpus.clone())?;
-        let loaded = load(&source, &self.schema, &devices, load_options, progress)?;
+        let devices = DeviceMap::read(source.as_ref(), &self.schema, self.metadata.gpus.clone())?;
+        let loaded = load(source.as_ref(), &self.schema, &devices, load_options, progress)?;
         let tables = progress.timed("count other tables", || self.count(&loaded.rows))?;
         self.file.check_unchanged()?;
         if let Some((start, end)) = load_options.window {
@@ -193,6 +235,13 @@ impl Trace {
         let sections = progress.timed("analyse all", || report::sections(&input, progress));
         progress.check()?;
         let mut warnings = report::warnings(&self.schema, &self.metadata, &loaded, options);
+        if let Some(reason) = &self.unusual {
+            warnings.push(crate::model::section::Warning {
+                code: "read_through_sqlite",
+                message: format!("Rows were read through SQLite, which is slower: {reason}."),
+                section: None,
+            });
+        }
         if self.file.access() == Access::Snapshot {
             warnings.push(crate::model::section::Warning {
                 code: "wal_snapshot",

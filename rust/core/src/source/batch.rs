@@ -1,7 +1,9 @@
-//! Rows on their way from a source to the event columns: a few thousand at a time, column by column.
+//! Rows on their way from a source to the event columns: a few thousand at a time.
+//!
+//! Integers stand row by row, as they are read and consumed; which of them are present is a bit set per row.
 
 /// Rows per batch: large enough to hide the call, small enough for the cache.
-pub const BATCH_ROWS: usize = 4096;
+pub const BATCH_ROWS: usize = 1024;
 
 /// What the reader wants of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,39 +35,44 @@ impl Wanted {
     }
 }
 
-/// What stands in a cell of an integer column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// An integer.
-    Int,
-    /// NULL.
-    Null,
-    /// A value of another type, which no genuine export has.
-    Other,
-}
-
-/// Integer cells.
-#[derive(Debug, Default)]
-pub struct Ints {
+/// The integer cells of one row: integers, NULLs, and values of other types, which no genuine export has.
+#[derive(Debug)]
+pub struct RowInts {
     values: Vec<i64>,
-    states: Vec<State>,
+    present: u32,
+    /// Cells that hold neither an integer nor NULL.
+    odd: u32,
+    /// Columns that the table has.
+    known: u32,
 }
 
-impl Ints {
-    /// The value, if the cell is an integer.
-    pub fn get(&self, row: usize) -> Option<i64> {
-        (self.states[row] == State::Int).then(|| self.values[row])
+impl RowInts {
+    /// A row of integer columns; those that the table lacks are NULL in every row.
+    ///
+    /// # Panics
+    /// Above 32 columns, which no request has.
+    pub fn new(known: &[bool]) -> Self {
+        assert!(known.len() <= 32, "{} integer columns in one request", known.len());
+        let bits = known.iter().zip(0..).fold(0, |bits, (&known, slot)| bits | u32::from(known) << slot);
+        Self { values: vec![0; known.len()], present: 0, odd: bits, known: bits }
     }
 
-    /// Whether the cell is NULL.
-    pub fn is_null(&self, row: usize) -> bool {
-        self.states[row] == State::Null
+    /// Makes the cell of every known column one of another type, until it is set.
+    pub fn clear(&mut self) {
+        self.present = 0;
+        self.odd = self.known;
     }
 
-    /// Adds a cell.
-    pub fn push(&mut self, cell: Option<i64>, state: State) {
-        self.values.push(cell.unwrap_or(0));
-        self.states.push(state);
+    /// An integer.
+    pub fn set(&mut self, slot: usize, value: i64) {
+        self.values[slot] = value;
+        self.present |= 1 << slot;
+        self.odd &= !(1 << slot);
+    }
+
+    /// NULL.
+    pub fn set_null(&mut self, slot: usize) {
+        self.odd &= !(1 << slot);
     }
 }
 
@@ -92,33 +99,36 @@ impl Texts {
     }
 }
 
-/// One column of a batch.
-#[derive(Debug)]
-pub enum Cells {
-    /// Of [`CellKind::Int`].
-    Int(Ints),
-    /// Of [`CellKind::Text`].
-    Text(Texts),
-}
-
 /// Some consecutive rows.
 #[derive(Debug)]
 pub struct Batch {
     rows: usize,
-    columns: Vec<Cells>,
+    /// For each column of the request, its place among those of its kind.
+    slots: Vec<usize>,
+    width: usize,
+    values: Vec<i64>,
+    present: Vec<u32>,
+    odd: Vec<u32>,
+    texts: Vec<Texts>,
 }
 
 impl Batch {
     /// An empty batch for these columns.
     pub fn new(columns: &[Wanted]) -> Self {
-        let columns = columns
+        let (mut ints, mut texts) = (0, 0);
+        let slots = columns
             .iter()
-            .map(|column| match column.kind {
-                CellKind::Int => Cells::Int(Ints::default()),
-                CellKind::Text => Cells::Text(Texts::default()),
+            .map(|column| {
+                let next = match column.kind {
+                    CellKind::Int => &mut ints,
+                    CellKind::Text => &mut texts,
+                };
+                *next += 1;
+                *next - 1
             })
             .collect();
-        Self { rows: 0, columns }
+        let texts = (0..texts).map(|_| Texts::default()).collect();
+        Self { rows: 0, slots, width: ints, values: Vec::new(), present: Vec::new(), odd: Vec::new(), texts }
     }
 
     /// How many rows.
@@ -126,53 +136,51 @@ impl Batch {
         self.rows
     }
 
-    /// The integer column at a position of the request.
-    ///
-    /// # Panics
-    /// If the request asked for text there.
-    pub fn ints(&self, column: usize) -> &Ints {
-        match &self.columns[column] {
-            Cells::Int(ints) => ints,
-            Cells::Text(_) => unreachable!("column {column} was requested as text"),
-        }
+    /// The cell of an integer column, if it is an integer. `column` counts all columns of the request.
+    pub fn int(&self, row: usize, column: usize) -> Option<i64> {
+        let slot = self.slots[column];
+        (self.present[row] >> slot & 1 == 1).then(|| self.values[row * self.width + slot])
     }
 
-    /// The text column at a position of the request.
-    ///
-    /// # Panics
-    /// If the request asked for integers there.
-    pub fn texts(&self, column: usize) -> &Texts {
-        match &self.columns[column] {
-            Cells::Text(texts) => texts,
-            Cells::Int(_) => unreachable!("column {column} was requested as integers"),
-        }
+    /// Whether the cell of an integer column is NULL.
+    pub fn is_null(&self, row: usize, column: usize) -> bool {
+        let slot = self.slots[column];
+        (self.present[row] | self.odd[row]) >> slot & 1 == 0
     }
 
-    /// All columns, for a source that fills them.
-    pub fn columns_mut(&mut self) -> &mut [Cells] {
-        &mut self.columns
+    /// The cell of a text column, if it is text.
+    pub fn text(&self, row: usize, column: usize) -> Option<std::borrow::Cow<'_, str>> {
+        self.texts[self.slots[column]].get(row)
     }
 
-    /// Ends a row that was added to every column.
-    pub fn end_row(&mut self) {
+    /// How many text columns there are.
+    pub fn text_columns(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// A text column by its place among the text columns, for a source that fills it.
+    pub fn text_mut(&mut self, slot: usize) -> &mut Texts {
+        &mut self.texts[slot]
+    }
+
+    /// Adds a row, whose texts are already there.
+    pub fn end_row(&mut self, ints: &RowInts) {
+        self.values.extend_from_slice(&ints.values);
+        self.present.push(ints.present);
+        self.odd.push(ints.odd);
         self.rows += 1;
     }
 
     /// Empties the batch and keeps its memory.
     pub fn clear(&mut self) {
         self.rows = 0;
-        for column in &mut self.columns {
-            match column {
-                Cells::Int(ints) => {
-                    ints.values.clear();
-                    ints.states.clear();
-                }
-                Cells::Text(texts) => {
-                    texts.bytes.clear();
-                    texts.ends.clear();
-                    texts.present.clear();
-                }
-            }
+        self.values.clear();
+        self.present.clear();
+        self.odd.clear();
+        for text in &mut self.texts {
+            text.bytes.clear();
+            text.ends.clear();
+            text.present.clear();
         }
     }
 }

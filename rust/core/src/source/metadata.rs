@@ -83,7 +83,7 @@ impl Metadata {
             }
         })?;
         each_row(source, schema.table("ANALYSIS_DETAILS"), &[Wanted::int("duration")], |batch, row| {
-            metadata.duration_ns = metadata.duration_ns.max(batch.ints(0).get(row));
+            metadata.duration_ns = metadata.duration_ns.max(batch.int(row, 0));
         })?;
         metadata.diagnostics = diagnostics(source, schema)?;
         Ok(metadata)
@@ -104,7 +104,7 @@ impl DeviceMap {
         let mut map = Self { gpus, ..Self::default() };
         let columns = [Wanted::int("pid"), Wanted::int("cudaId"), Wanted::int("gpuId")];
         each_row(source, schema.table("TARGET_INFO_CUDA_DEVICE"), &columns, |batch, row| {
-            let int = |column: usize| batch.ints(column).get(row);
+            let int = |column: usize| batch.int(row, column);
             if let (Some(pid), Some(ordinal), Some(gpu)) = (int(0), int(1), int(2)) {
                 let known = map.gpu_of.entry((pid, ordinal)).or_insert(gpu);
                 *known = gpu.min(*known);
@@ -112,7 +112,7 @@ impl DeviceMap {
         })?;
         let columns = [Wanted::int("globalPid"), Wanted::text("name")];
         each_row(source, schema.table("PROCESSES"), &columns, |batch, row| {
-            if let (Some(global_pid), Some(name)) = (batch.ints(0).get(row), batch.texts(1).get(row)) {
+            if let (Some(global_pid), Some(name)) = (batch.int(row, 0), batch.text(row, 1)) {
                 map.process_names.entry(ProcessKey::of(global_pid)).or_insert_with(|| name.into_owned());
             }
         })?;
@@ -189,7 +189,7 @@ fn each_text_pair(
     mut visit: impl FnMut(&str, &str),
 ) -> Result<()> {
     each_row(source, table, &[Wanted::text(first), Wanted::text(second)], |batch, row| {
-        if let (Some(a), Some(b)) = (batch.texts(0).get(row), batch.texts(1).get(row)) {
+        if let (Some(a), Some(b)) = (batch.text(row, 0), batch.text(row, 1)) {
             visit(&a, &b);
         }
     })
@@ -206,10 +206,10 @@ fn gpus(source: &dyn RowSource, schema: &Schema) -> Result<Vec<Gpu>> {
     let tells_sms = schema.has("TARGET_INFO_GPU", "smCount");
     let mut gpus = Vec::new();
     each_row(source, schema.table("TARGET_INFO_GPU"), &columns, |batch, row| {
-        let int = |column: usize| batch.ints(column).get(row);
+        let int = |column: usize| batch.int(row, column);
         let gpu = Gpu {
             gpu_id: int(0),
-            name: batch.texts(1).get(row).map(|name| cut(&name, MAX_VALUE_CHARS)),
+            name: batch.text(row, 1).map(|name| cut(&name, MAX_VALUE_CHARS)),
             cuda_ordinal: int(2),
             memory_bytes: int(3).filter(|&bytes| bytes > 0),
             sm_count: int(4).filter(|&count| count > 0),
@@ -227,7 +227,7 @@ fn diagnostics(source: &dyn RowSource, schema: &Schema) -> Result<Vec<Diagnostic
     let mut counts: BTreeMap<(std::cmp::Reverse<i64>, String), i64> = BTreeMap::new();
     let columns = [Wanted::int("severity"), Wanted::text("text")];
     each_row(source, schema.table("DIAGNOSTIC_EVENT"), &columns, |batch, row| {
-        if let (Some(severity), Some(text)) = (batch.ints(0).get(row), batch.texts(1).get(row)) {
+        if let (Some(severity), Some(text)) = (batch.int(row, 0), batch.text(row, 1)) {
             let line = cut(text.lines().next().unwrap_or_default().trim(), MAX_DIAGNOSTIC_CHARS);
             *counts.entry((std::cmp::Reverse(severity), line)).or_default() += 1;
         }

@@ -12,6 +12,7 @@ pub mod batch;
 pub mod load;
 pub mod metadata;
 pub mod open;
+pub mod pages;
 pub mod rows;
 pub mod schema;
 
@@ -30,12 +31,22 @@ pub enum Part {
         /// Last row id.
         last: i64,
     },
+    /// Leaf pages `first..end`, in key order.
+    Leaves {
+        /// Place of the first leaf.
+        first: usize,
+        /// Place after the last leaf.
+        end: usize,
+    },
 }
 
 /// Rows of chosen columns of a table, in row order within a part.
 pub trait RowSource: Sync {
     /// Splits a table into at most about `pieces` parts.
     fn parts(&self, table: &TableInfo, pieces: usize) -> Result<Vec<Part>>;
+
+    /// About how many rows a table has, at no cost worth naming.
+    fn expected_rows(&self, table: &TableInfo) -> Result<u64>;
 
     /// Reads one part, batch by batch.
     fn read(

@@ -11,13 +11,59 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{Error, Result};
 
-const HEADER: usize = 100;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 const WAL_FORMAT: u8 = 2;
 /// Longest text or row that is read: beyond any real name, below what would exhaust a login node.
 const MAX_CELL_BYTES: i32 = 256 << 20;
 /// A writer holds its exclusive lock for the time of a commit.
 const WRITER_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The first bytes of a database.
+#[derive(Debug, Clone, Copy)]
+pub struct Header([u8; Header::BYTES]);
+
+impl Header {
+    /// How many bytes.
+    pub const BYTES: usize = 100;
+    /// Sizes that a page can have.
+    pub const PAGE_SIZES: std::ops::RangeInclusive<usize> = 512..=65_536;
+
+    /// A header of bytes that were read.
+    pub const fn new(bytes: [u8; Self::BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    fn word(&self, at: usize) -> u32 {
+        u32::from_be_bytes([self.0[at], self.0[at + 1], self.0[at + 2], self.0[at + 3]])
+    }
+
+    /// Bytes of a page.
+    pub fn page_size(&self) -> usize {
+        match u16::from_be_bytes([self.0[16], self.0[17]]) {
+            1 => 65_536,
+            size => usize::from(size),
+        }
+    }
+
+    /// Bytes at the end of each page that belong to an extension.
+    pub fn reserved(&self) -> usize {
+        usize::from(self.0[20])
+    }
+
+    /// 1 for UTF-8, 2 and 3 for UTF-16.
+    pub fn text_encoding(&self) -> u32 {
+        self.word(56)
+    }
+
+    /// How many pages the file must have, where the header tells.
+    fn pages(&self) -> Option<u32> {
+        (self.word(24) == self.word(92)).then(|| self.word(28)).filter(|&pages| pages > 0)
+    }
+
+    fn is_wal(&self) -> bool {
+        self.0[18] == WAL_FORMAT || self.0[19] == WAL_FORMAT
+    }
+}
 
 /// How a file may be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,16 +100,17 @@ impl TraceFile {
         if !metadata.is_file() {
             return Err(not_an_export(path, "it is no regular file"));
         }
-        let mut header = [0_u8; HEADER];
+        let mut header = [0_u8; Header::BYTES];
         let mut file = File::open(path).map_err(|error| refused(&error))?;
-        let read = read_up_to(&mut file, &mut header).map_err(|error| refused(&error))?;
-        check_magic(path, &header[..read])?;
+        let filled = read_up_to(&mut file, &mut header).map_err(|error| refused(&error))?;
+        check_magic(path, &header[..filled])?;
         let real = real_path(path).map_err(|error| refused(&error))?;
-        let access = access_of(&real, &header)?;
+        let header = Header::new(header);
+        let access = access_of(&real, header)?;
         let modified = metadata.modified().ok();
         let trace = Self { path: path.into(), real, bytes: metadata.len(), access, modified };
         if access != Access::Snapshot {
-            trace.check_length(&header)?;
+            trace.check_length(header)?;
         }
         Ok(trace)
     }
@@ -111,6 +158,18 @@ impl TraceFile {
             detail: "another program changed the file after it was opened; open it again when that program is done"
                 .into(),
         }
+    }
+
+    /// Whether a rollback journal with content lies beside the file.
+    pub fn has_rollback_journal(&self) -> bool {
+        let mut journal = self.real.as_os_str().to_owned();
+        journal.push("-journal");
+        std::fs::metadata(journal).is_ok_and(|metadata| metadata.len() > 0)
+    }
+
+    /// The error for a read that the operating system refused.
+    pub fn io_error(&self, what: &str, error: &std::io::Error) -> Error {
+        io_error(&self.path, what, error)
     }
 
     /// A hardened read-only connection inside a read transaction.
@@ -179,22 +238,16 @@ impl TraceFile {
     }
 
     /// The header says how many pages there are; a shorter file was cut off in a copy or by a full disk.
-    fn check_length(&self, header: &[u8; HEADER]) -> Result<()> {
-        let word =
-            |at: usize| u64::from(u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]));
-        let page_size = match u16::from_be_bytes([header[16], header[17]]) {
-            1 => 65_536,
-            size => u64::from(size),
-        };
-        let count_is_valid = word(24) == word(92) && word(28) > 0;
-        let expected = page_size * word(28);
+    fn check_length(&self, header: Header) -> Result<()> {
+        let page_size = header.page_size() as u64;
+        let expected = header.pages().map_or(0, |pages| page_size * u64::from(pages));
         if !page_size.is_power_of_two() || page_size < 512 {
             return Err(Error::Corrupt {
                 path: self.path.clone(),
                 detail: format!("page size {page_size} in the header"),
             });
         }
-        if (count_is_valid && expected > self.bytes) || self.bytes < page_size {
+        if expected > self.bytes || self.bytes < page_size {
             return Err(Error::Corrupt {
                 path: self.path.clone(),
                 detail: format!("the file has {} bytes, its header says {}", self.bytes, expected.max(page_size)),
@@ -209,7 +262,9 @@ fn io_error(path: &Path, what: &str, error: &std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound { path: path.into() },
         std::io::ErrorKind::PermissionDenied => Error::PermissionDenied { path: path.into() },
-        std::io::ErrorKind::InvalidInput => Error::InvalidArgument(format!("{}: {error}", path.display())),
+        std::io::ErrorKind::InvalidInput => {
+            Error::InvalidArgument(format!("{}: {error}", path.to_string_lossy().escape_debug()))
+        }
         _ => Error::Query { path: path.into(), what: what.into(), detail: error.to_string() },
     }
 }
@@ -241,14 +296,14 @@ fn check_magic(path: &Path, header: &[u8]) -> Result<()> {
             "the file is no SQLite database (an .nsys-rep must be exported first: nsys export --type sqlite FILE)",
         ));
     }
-    if header.len() < HEADER {
+    if header.len() < Header::BYTES {
         return Err(Error::Corrupt { path: path.into(), detail: "the file ends inside its header".into() });
     }
     Ok(())
 }
 
-fn access_of(path: &Path, header: &[u8; HEADER]) -> Result<Access> {
-    if header[18] != WAL_FORMAT && header[19] != WAL_FORMAT {
+fn access_of(path: &Path, header: Header) -> Result<Access> {
+    if !header.is_wal() {
         return Ok(Access::Locked);
     }
     Ok(if has_log(path)? { Access::Snapshot } else { Access::Immutable })

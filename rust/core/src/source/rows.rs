@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::batch::{BATCH_ROWS, Batch, Cells, State, Wanted};
+use super::batch::{BATCH_ROWS, Batch, CellKind, RowInts, Wanted};
 use super::open::{Access, TraceFile};
 use super::schema::{TableInfo, quoted};
 use super::{Part, RowSource};
@@ -53,7 +53,7 @@ impl RowSource for SqliteRows<'_> {
         let Some(rowid) = table.rowid else { return Ok(vec![Part::Whole]) };
         // Two lookups: SQLite answers min and max from the tree's edges only when asked one at a time.
         let edge = |connection: &Connection, function: &str| {
-            let sql = format!("SELECT {function}({rowid}) FROM {}", quoted(&table.name));
+            let sql = format!("SELECT {function}({rowid}) FROM {} NOT INDEXED", quoted(&table.name));
             connection.query_row(&sql, [], |row| row.get::<_, Option<i64>>(0))
         };
         let bounds = self.with_connection(|connection| {
@@ -83,16 +83,32 @@ impl RowSource for SqliteRows<'_> {
             let failed = |error: rusqlite::Error| self.file.error(&table.name, &error);
             let mut statement = connection.prepare(&sql).map_err(failed)?;
             let mut rows = match part {
-                Part::Whole => statement.query([]),
+                Part::Whole | Part::Leaves { .. } => statement.query([]),
                 Part::Rows { first, last } => statement.query([first, last]),
             }
             .map_err(failed)?;
             let mut batch = Batch::new(columns);
+            let ints = columns.iter().filter(|column| column.kind == CellKind::Int).count();
+            let mut row_ints = RowInts::new(&vec![true; ints]);
             while let Some(row) = rows.next().map_err(failed)? {
-                for (i, cells) in batch.columns_mut().iter_mut().enumerate() {
-                    push(cells, row.get_ref(i).map_err(failed)?);
+                row_ints.clear();
+                let (mut int, mut text) = (0, 0);
+                for (i, column) in columns.iter().enumerate() {
+                    let value = row.get_ref(i).map_err(failed)?;
+                    match column.kind {
+                        CellKind::Int => {
+                            set(&mut row_ints, int, value);
+                            int += 1;
+                        }
+                        CellKind::Text => {
+                            batch
+                                .text_mut(text)
+                                .push(value.as_bytes().ok().filter(|_| matches!(value, ValueRef::Text(_))));
+                            text += 1;
+                        }
+                    }
                 }
-                batch.end_row();
+                batch.end_row(&row_ints);
                 if batch.rows() == BATCH_ROWS {
                     sink(&batch)?;
                     batch.clear();
@@ -102,15 +118,27 @@ impl RowSource for SqliteRows<'_> {
         })
     }
 
+    fn expected_rows(&self, table: &TableInfo) -> Result<u64> {
+        let width = |part: &Part| match part {
+            Part::Rows { first, last } => u64::try_from(i128::from(*last) - i128::from(*first) + 1).unwrap_or(0),
+            Part::Whole | Part::Leaves { .. } => 0,
+        };
+        Ok(self.parts(table, 1)?.iter().map(width).sum())
+    }
+
     fn count(&self, table: &TableInfo) -> Result<u64> {
-        let sql = format!("SELECT count(*) FROM {}", quoted(&table.name));
         self.with_connection(|connection| {
-            let count: i64 = connection
-                .query_row(&sql, [], |row| row.get(0))
-                .map_err(|error| self.file.error(&table.name, &error))?;
-            Ok(u64::try_from(count).unwrap_or(0))
+            count(connection, table).map_err(|error| self.file.error(&table.name, &error))
         })
     }
+}
+
+/// How many rows a table has.
+pub fn count(connection: &Connection, table: &TableInfo) -> rusqlite::Result<u64> {
+    // Another tool's index may be stale, or need a collation that only that tool has.
+    let sql = format!("SELECT count(*) FROM {} NOT INDEXED", quoted(&table.name));
+    let count: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 fn select(table: &TableInfo, columns: &[Wanted], part: Part) -> String {
@@ -126,12 +154,10 @@ fn select(table: &TableInfo, columns: &[Wanted], part: Part) -> String {
     sql
 }
 
-fn push(cells: &mut Cells, value: ValueRef<'_>) {
-    match (cells, value) {
-        (Cells::Int(ints), ValueRef::Integer(value)) => ints.push(Some(value), State::Int),
-        (Cells::Int(ints), ValueRef::Null) => ints.push(None, State::Null),
-        (Cells::Int(ints), _) => ints.push(None, State::Other),
-        (Cells::Text(texts), ValueRef::Text(text)) => texts.push(Some(text)),
-        (Cells::Text(texts), _) => texts.push(None),
+fn set(row: &mut RowInts, slot: usize, value: ValueRef<'_>) {
+    match value {
+        ValueRef::Integer(value) => row.set(slot, value),
+        ValueRef::Null => row.set_null(slot),
+        _ => {}
     }
 }

@@ -35,7 +35,7 @@ pub struct Schema {
 }
 
 /// Tables that analyses read: none of them may be anything but a plain table.
-const READ: &[&str] = &[
+pub const READ: &[&str] = &[
     "StringIds",
     "CUPTI_ACTIVITY_KIND_KERNEL",
     "CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL",

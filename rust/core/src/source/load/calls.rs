@@ -35,7 +35,7 @@ impl Part for CallPart {
 
     fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
         for row in 0..batch.rows() {
-            let int = |column: usize| batch.ints(column).get(row);
+            let int = |column: usize| batch.int(row, column);
             let Some((start, end)) = times(int(0), int(1)) else {
                 self.rejected += 1;
                 continue;

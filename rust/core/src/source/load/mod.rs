@@ -127,7 +127,7 @@ impl Reader<'_> {
     fn expect(&self, schema: &Schema) -> Result<()> {
         let names = ["StringIds", MEMCPY, MEMSET, GRAPH_TRACE, RUNTIME, NVTX];
         for table in names.iter().filter_map(|name| schema.table(name)).chain(schema.kernel_table()) {
-            self.progress.expect(self.source.parts(table, 1)?.iter().map(expected_rows).sum());
+            self.progress.expect(self.source.expected_rows(table)?);
         }
         Ok(())
     }
@@ -160,13 +160,6 @@ impl Reader<'_> {
 
 fn pieces() -> usize {
     rayon::current_num_threads() * PARTS_PER_THREAD
-}
-
-fn expected_rows(part: &super::Part) -> u64 {
-    match part {
-        super::Part::Rows { first, last } => u64::try_from(i128::from(*last) - i128::from(*first) + 1).unwrap_or(0),
-        super::Part::Whole => 0,
-    }
 }
 
 /// A time that can be computed with.

@@ -26,7 +26,7 @@ pub(super) struct OpPart {
 impl OpPart {
     /// Adds a row if it is an op of the window, and tells whether it was added.
     fn add_row(&mut self, batch: &Batch, row: usize, options: &LoadOptions) -> bool {
-        let int = |column: usize| batch.ints(column).get(row);
+        let int = |column: usize| batch.int(row, column);
         let device = int(2);
         let Some((start, end)) =
             times(int(0), int(1)).filter(|&times| times != (0, 0) && (device.is_some() || !self.tells_device))
@@ -101,7 +101,7 @@ impl Part for KernelPart {
     fn add(&mut self, batch: &Batch, options: &LoadOptions) {
         for row in 0..batch.rows() {
             if self.ops.add_row(batch, row, options) {
-                let name = batch.ints(7).get(row).or_else(|| batch.ints(8).get(row));
+                let name = batch.int(row, 7).or_else(|| batch.int(row, 8));
                 self.name.push(self.names.number(name));
             }
         }

@@ -59,7 +59,7 @@ impl Part for RangePart {
 
     fn add(&mut self, batch: &Batch, options: &LoadOptions) {
         for row in 0..batch.rows() {
-            match batch.ints(2).get(row) {
+            match batch.int(row, 2) {
                 Some(kind) if RANGE_TYPES.contains(&kind) => self.add_range(batch, row, options),
                 Some(DOMAIN_CREATE) => self.add_domain(batch, row),
                 Some(_) => {}
@@ -75,14 +75,14 @@ impl Part for RangePart {
 
 impl RangePart {
     fn add_range(&mut self, batch: &Batch, row: usize, options: &LoadOptions) {
-        let int = |column: usize| batch.ints(column).get(row);
+        let int = |column: usize| batch.int(row, column);
         let Some(start) = time(int(0)) else {
             self.rejected += 1;
             return;
         };
         let Some(end) = time(int(1)) else {
             // NULL means that the range was still open when the capture ended; any other value is damage.
-            if batch.ints(1).is_null(row) {
+            if batch.is_null(row, 1) {
                 self.open += 1;
             } else {
                 self.rejected += 1;
@@ -102,7 +102,7 @@ impl RangePart {
         self.crosses_threads.push(int(4).is_some_and(|other| other != 0 && Some(other) != tid));
         self.thread.push(self.threads.number(tid));
         self.domain.push(self.domains.number((tid, int(6).unwrap_or(0))));
-        let text = batch.texts(7).get(row);
+        let text = batch.text(row, 7);
         if let Some(phases) = &options.phases {
             self.phase.push(text.as_deref().map_or(NO_PHASE, |text| phases.find(text)));
         }
@@ -113,9 +113,9 @@ impl RangePart {
     }
 
     fn add_domain(&mut self, batch: &Batch, row: usize) {
-        let int = |column: usize| batch.ints(column).get(row);
+        let int = |column: usize| batch.int(row, column);
         let Some(domain) = int(6) else { return };
-        let name = match (batch.texts(7).get(row), int(5)) {
+        let name = match (batch.text(row, 7), int(5)) {
             (Some(text), _) => DomainName::Text(text.into()),
             (None, Some(id)) => DomainName::Registered(id),
             (None, None) => return,

@@ -22,7 +22,7 @@ impl Part for TextPart {
 
     fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
         for row in 0..batch.rows() {
-            if let (Some(id), Some(text)) = (batch.ints(0).get(row), batch.texts(1).get(row)) {
+            if let (Some(id), Some(text)) = (batch.int(row, 0), batch.text(row, 1)) {
                 self.texts.push((id, text.into()));
             }
         }
