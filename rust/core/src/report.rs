@@ -49,13 +49,13 @@ pub struct Report {
 
 /// The first start and last end of GPU ops, else of calls and ranges.
 pub(crate) fn span(events: &Events) -> Option<(i64, i64)> {
-    let of = |starts: &[i64], ends: &[i64]| Some((*starts.iter().min()?, *ends.iter().max()?));
     let join = |a: (i64, i64), b: (i64, i64)| (a.0.min(b.0), a.1.max(b.1));
-    let ops = events.op_tables().into_iter().filter_map(|ops| of(&ops.start, &ops.end)).reduce(join);
+    let tables = events.op_tables();
+    let ops = tables.iter().flat_map(|ops| (0..ops.len()).map(|row| (ops.start[row], ops.end(row)))).reduce(join);
     let host = || {
-        let calls = of(&events.calls.start, &events.calls.end);
-        let ranges = of(&events.ranges.start, &events.ranges.end);
-        [calls, ranges].into_iter().flatten().reduce(join)
+        let (calls, ranges) = (&events.calls, &events.ranges);
+        let calls = (0..calls.len()).map(|row| (calls.start[row], calls.end(row)));
+        calls.chain((0..ranges.len()).map(|row| (ranges.start[row], ranges.end(row)))).reduce(join)
     };
     ops.or_else(host)
 }
@@ -156,11 +156,9 @@ fn is_telling(text: &str, severity: i64, no_gpu: bool) -> bool {
 /// Without a map to physical GPUs, processes that report the same ordinal are taken to share one GPU.
 fn shared_ordinals(events: &Events) -> Option<String> {
     let mut users: BTreeMap<u32, std::collections::BTreeSet<i64>> = BTreeMap::new();
-    for ops in events.op_tables() {
-        for (&device, &process) in ops.device.iter().zip(&ops.process) {
-            if events.devices[device as usize].gpu_id.is_none() {
-                users.entry(device).or_default().insert(events.processes[process as usize].key.pid());
-            }
+    for kind in events.op_tables().into_iter().flat_map(|ops| &ops.kinds) {
+        if events.devices[kind.device as usize].gpu_id.is_none() {
+            users.entry(kind.device).or_default().insert(events.processes[kind.process as usize].key.pid());
         }
     }
     let (device, pids) = users.into_iter().find(|(_, pids)| pids.len() > 1)?;

@@ -275,7 +275,7 @@ impl Trace {
 
     fn check_window_holds_something(&self, events: &crate::model::events::Events, start: i64, end: i64) -> Result<()> {
         let calls = (0..events.calls.len()).any(|call| events.counts_call(call));
-        if events.has_gpu_ops() || calls || !events.ranges.is_empty() {
+        if events.has_gpu_ops() || calls || events.counted_ranges().next().is_some() {
             return Ok(());
         }
         let span = match self.span_ns()? {

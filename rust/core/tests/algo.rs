@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 
 use nsys_explain_core::algo::enclosed::{Load, Work, totals};
-use nsys_explain_core::algo::enclosing::{Span, innermost, sort_outer_to_inner};
-use nsys_explain_core::algo::grouping::Grouped;
-use nsys_explain_core::algo::intervals::IntervalSet;
+use nsys_explain_core::algo::enclosing::{innermost, sort_outer_to_inner};
+use nsys_explain_core::algo::grouping::grouped;
+use nsys_explain_core::algo::intervals::{GapFinder, IntervalSet};
 use nsys_explain_core::algo::join::{CorrelationIndex, NONE};
 use nsys_explain_core::algo::quantile::quantiles;
 use nsys_explain_core::algo::topk::smallest_by;
@@ -21,6 +21,18 @@ fn intervals() -> impl Strategy<Value = Vec<(i64, i64)>> {
     })
 }
 
+fn gaps_of(ops: &[(i64, i64)]) -> IntervalSet {
+    let mut finder = GapFinder::default();
+    ops.iter().for_each(|&(start, end)| finder.push(start, end));
+    finder.finish().1
+}
+
+fn inside(loads: &[Load], queries: &[(i64, i64)]) -> Vec<Work> {
+    let mut found = vec![Work::EMPTY; queries.len()];
+    totals(loads, queries.len(), |i| queries[i], |i, total| found[i] = total);
+    found
+}
+
 fn covered(ops: &[(i64, i64)], t: i64) -> bool {
     ops.iter().any(|&(start, end)| start <= t && t < end)
 }
@@ -29,7 +41,7 @@ proptest! {
     #[test]
     fn union_and_gaps_partition_the_window(ops in intervals(), from in -80_i64..80, length in 0_i64..80) {
         let union = IntervalSet::union_of_sorted(ops.iter().copied());
-        let gaps = IntervalSet::gaps_of_sorted(&ops);
+        let gaps = gaps_of(&ops);
         let (first, last) = (ops.iter().map(|op| op.0).min().unwrap_or(0), ops.iter().map(|op| op.1).max().unwrap_or(0));
         let count = |range: std::ops::Range<i64>, busy: bool| range.filter(|&t| covered(&ops, t) == busy).count() as i64;
         prop_assert_eq!(union.measure(), count(first..last, true));
@@ -65,7 +77,7 @@ proptest! {
 
     #[test]
     fn groups_keep_every_value(pairs in prop::collection::vec((0_u32..5, -50_i64..50), 0..80)) {
-        let stats = Grouped::gather(5, pairs.iter().copied()).stats(&[0.5]);
+        let stats = grouped(5, pairs.iter().copied(), &[0.5]);
         for (group, stats) in (0_u32..).zip(&stats) {
             let mut values: Vec<i64> = pairs.iter().filter(|pair| pair.0 == group).map(|pair| pair.1).collect();
             prop_assert_eq!(stats.count, values.len() as i64);
@@ -94,8 +106,10 @@ proptest! {
         op in (0_i64..10, -25_i64..25),
     ) {
         // A far id makes the ids too sparse for a direct table.
-        let calls: Vec<(i64, i64, u32)> = calls.into_iter().chain(far.map(|id| (id, 0))).zip(0..).map(|((id, t), row)| (id, t, row)).collect();
-        let index = CorrelationIndex::new(&calls);
+        let calls: Vec<(i64, i64, u32)> =
+            calls.into_iter().chain(far.map(|id| (id, 0))).zip(0..).map(|((id, t), row)| (id, t, row)).collect();
+        let rows: Vec<u32> = calls.iter().map(|call| call.2).collect();
+        let index = CorrelationIndex::new(&rows, |row| (calls[row as usize].0, calls[row as usize].1));
         let matching: Vec<_> = calls.iter().filter(|call| call.0 != 0 && call.0 == op.0).collect();
         let expected = match matching.as_slice() {
             [] => NONE,
@@ -107,17 +121,18 @@ proptest! {
 
     #[test]
     fn the_innermost_range_follows_the_definition(ranges in intervals(), calls in intervals()) {
-        let spans = |spans: &[(i64, i64)]| -> Vec<Span> {
-            spans.iter().zip(0_u32..).map(|(&(start, end), row)| Span { start, end, row }).collect()
-        };
-        let (mut ranges, calls) = (spans(&ranges), spans(&calls));
-        sort_outer_to_inner(&mut ranges);
-        for (call, found) in calls.iter().zip(innermost(&ranges, &calls)) {
-            let expected = ranges
-                .iter()
-                .filter(|range| range.start <= call.start && range.end >= call.end)
-                .max_by_key(|range| (range.start, Reverse(range.end), range.row))
-                .map_or(NONE, |range| range.row);
+        let mut order: Vec<u32> = (0_u32..).zip(&ranges).map(|(row, _)| row).collect();
+        sort_outer_to_inner(&mut order, ranges.as_slice());
+        let rows: Vec<u32> = (0_u32..).zip(&calls).map(|(row, _)| row).collect();
+        let mut found = Vec::new();
+        innermost(&order, ranges.as_slice(), &rows, calls.as_slice(), |call, range| found.push((call, range)));
+        prop_assert_eq!(found.len(), calls.len());
+        for ((_, found), call) in found.into_iter().zip(&calls) {
+            let expected = (0_u32..)
+                .zip(&ranges)
+                .filter(|(_, range)| range.0 <= call.0 && range.1 >= call.1)
+                .max_by_key(|(row, range)| (range.0, Reverse(range.1), *row))
+                .map_or(NONE, |(row, _)| row);
             prop_assert_eq!(found, expected);
         }
     }
@@ -137,7 +152,7 @@ proptest! {
             let work = if i % 5 == 0 { Work { kernels: 0, ..Work::EMPTY } } else { Work { kernels: i, kernel_ns: 10 * i, first_op: end + i, last_op: end + 3 * i } };
             loads.push(Load { start, end, work });
         }
-        for (query, found) in queries.iter().zip(totals(&loads, &queries)) {
+        for (query, found) in queries.iter().zip(inside(&loads, &queries)) {
             let mut expected = Work::EMPTY;
             loads.iter().filter(|load| load.start >= query.0 && load.end <= query.1).for_each(|load| expected.add(&load.work));
             prop_assert_eq!(found, expected);
@@ -147,12 +162,12 @@ proptest! {
 
 #[test]
 fn no_value_has_no_quantile() {
-    assert_eq!(quantiles(&mut [], &[0.5, 0.9]), [None, None]);
+    assert_eq!(quantiles::<i64>(&mut [], &[0.5, 0.9]), [None, None]);
 }
 
 #[test]
 fn an_empty_op_splits_a_gap() {
-    let gaps = IntervalSet::gaps_of_sorted(&[(0, 10), (15, 15), (20, 30)]);
+    let gaps = gaps_of(&[(0, 10), (15, 15), (20, 30)]);
     assert_eq!(gaps.spans(), [(10, 15), (15, 20)]);
     assert_eq!(gaps.measure_within(12, 18), 6);
 }
@@ -161,15 +176,13 @@ fn an_empty_op_splits_a_gap() {
 fn deep_nesting_stays_linear() {
     // A million ranges inside each other, each with a call: a scan of enclosing ranges would take 10^12 steps.
     let depth = 1_000_000_i64;
-    let mut ranges: Vec<Span> =
-        (0..depth).zip(0_u32..).map(|(i, row)| Span { start: i, end: 4 * depth - i, row }).collect();
-    sort_outer_to_inner(&mut ranges);
-    let calls: Vec<Span> =
-        (0..depth).zip(0_u32..).map(|(i, row)| Span { start: depth + i, end: depth + i + 1, row }).collect();
-    let found = innermost(&ranges, &calls);
-    assert!(found.iter().all(|&row| i64::from(row) == depth - 1));
+    let ranges: Vec<(i64, i64)> = (0..depth).map(|i| (i, 4 * depth - i)).collect();
+    let mut order: Vec<u32> = (0..1_000_000).collect();
+    sort_outer_to_inner(&mut order, ranges.as_slice());
+    let calls: Vec<(i64, i64)> = (0..depth).map(|i| (depth + i, depth + i + 1)).collect();
+    let rows: Vec<u32> = (0..1_000_000).collect();
+    innermost(&order, ranges.as_slice(), &rows, calls.as_slice(), |_, row| assert_eq!(i64::from(row), depth - 1));
     let work = Work { kernels: 1, kernel_ns: 1, first_op: 0, last_op: 1 };
-    let loads: Vec<Load> = calls.iter().map(|call| Load { start: call.start, end: call.end, work }).collect();
-    let spans: Vec<(i64, i64)> = ranges.iter().map(|range| (range.start, range.end)).collect();
-    assert!(totals(&loads, &spans).iter().all(|total| total.kernels == depth));
+    let loads: Vec<Load> = calls.iter().map(|&(start, end)| Load { start, end, work }).collect();
+    assert!(inside(&loads, &ranges).iter().all(|total| total.kernels == depth));
 }

@@ -45,13 +45,19 @@ impl Work {
     }
 }
 
-/// Totals of the loads inside each query span `[start, end]`. `loads` are sorted by start.
-pub fn totals(loads: &[Load], queries: &[(i64, i64)]) -> Vec<Work> {
+/// Calls `visit` with the number of each query span `[start, end]` and the totals of the loads inside it. `loads` are
+/// sorted by start.
+pub fn totals(loads: &[Load], queries: usize, query: impl Fn(usize) -> (i64, i64), mut visit: impl FnMut(usize, Work)) {
     if loads.is_sorted_by(|a, b| a.start <= b.start && a.end <= b.end) {
         let runs = Runs::new(loads);
-        queries.iter().map(|&(start, end)| runs.total(loads, start, end)).collect()
+        for i in 0..queries {
+            let (start, end) = query(i);
+            visit(i, runs.total(loads, start, end));
+        }
     } else {
-        sweep(loads, queries)
+        for (i, total) in sweep(loads, queries, query).into_iter().enumerate() {
+            visit(i, total);
+        }
     }
 }
 
@@ -85,7 +91,7 @@ impl Runs {
 
     fn total(&self, loads: &[Load], start: i64, end: i64) -> Work {
         let from = loads.partition_point(|load| load.start < start);
-        let to = from + loads[from..].partition_point(|load| load.end <= end);
+        let to = from + gallop(&loads[from..], |load| load.end <= end);
         if to <= from {
             return Work::EMPTY;
         }
@@ -119,17 +125,27 @@ impl Runs {
     }
 }
 
-fn sweep(loads: &[Load], queries: &[(i64, i64)]) -> Vec<Work> {
+/// `partition_point` in the logarithm of the answer: most ranges hold few calls.
+fn gallop(loads: &[Load], inside: impl Fn(&Load) -> bool) -> usize {
+    let mut reach = 1;
+    while reach <= loads.len() && inside(&loads[reach - 1]) {
+        reach *= 2;
+    }
+    let low = reach / 2;
+    low + loads[low..reach.min(loads.len())].partition_point(inside)
+}
+
+fn sweep(loads: &[Load], queries: usize, query: impl Fn(usize) -> (i64, i64)) -> Vec<Work> {
     let mut ends: Vec<i64> = loads.iter().map(|load| load.end).collect();
     ends.sort_unstable();
     ends.dedup();
     let mut tree = vec![Work::EMPTY; ends.len() + 1];
-    let mut order: Vec<usize> = (0..queries.len()).collect();
-    order.sort_unstable_by_key(|&i| std::cmp::Reverse(queries[i].0));
-    let mut answers = vec![Work::EMPTY; queries.len()];
+    let mut order: Vec<usize> = (0..queries).collect();
+    order.sort_unstable_by_key(|&i| std::cmp::Reverse(query(i).0));
+    let mut answers = vec![Work::EMPTY; queries];
     let mut rest = loads;
     for i in order {
-        let (start, end) = queries[i];
+        let (start, end) = query(i);
         while let Some((load, before)) = rest.split_last().filter(|(load, _)| load.start >= start) {
             let mut node = ends.partition_point(|&e| e < load.end) + 1;
             while node < tree.len() {

@@ -5,42 +5,56 @@
 
 use super::join::NONE;
 
-/// A half-open time span with the row it came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// First nanosecond.
-    pub start: i64,
-    /// End in nanoseconds.
-    pub end: i64,
-    /// Row in the caller's columns.
-    pub row: u32,
+/// Start and end of rows, wherever they stand.
+pub trait Times: Sync {
+    /// First nanosecond of a row.
+    fn start(&self, row: u32) -> i64;
+    /// End of a row.
+    fn end(&self, row: u32) -> i64;
 }
 
-/// Sorts ranges so that of two that enclose a call, the later one is the inner one.
-pub fn sort_outer_to_inner(ranges: &mut [Span]) {
-    ranges.sort_by(|a, b| a.start.cmp(&b.start).then(b.end.cmp(&a.end)).then(a.row.cmp(&b.row)));
+impl Times for [(i64, i64)] {
+    fn start(&self, row: u32) -> i64 {
+        self[row as usize].0
+    }
+
+    fn end(&self, row: u32) -> i64 {
+        self[row as usize].1
+    }
 }
 
-/// For each call (sorted by start), the row of its innermost enclosing range, or [`NONE`].
+/// Sorts rows of ranges so that of two that enclose a call, the later one is the inner one.
+pub fn sort_outer_to_inner(rows: &mut [u32], times: &(impl Times + ?Sized)) {
+    let key = |&row: &u32| (times.start(row), std::cmp::Reverse(times.end(row)), row);
+    // Rows stand in order of their start in most exports: a merge sort takes them as they are.
+    rows.sort_by(|a, b| key(a).cmp(&key(b)));
+}
+
+/// Calls `visit` with the row of each call and that of its innermost enclosing range, or [`NONE`].
 ///
-/// `ranges` are sorted by [`sort_outer_to_inner`].
-pub fn innermost(ranges: &[Span], calls: &[Span]) -> Vec<u32> {
-    // Candidates with strictly falling ends: a range is dropped once a later one reaches as far, as that one is
-    // preferred for every call that both enclose.
-    let mut stack: Vec<Span> = Vec::new();
+/// `ranges` are sorted by [`sort_outer_to_inner`], `calls` by start.
+pub fn innermost(
+    ranges: &[u32],
+    range_times: &(impl Times + ?Sized),
+    calls: &[u32],
+    call_times: &(impl Times + ?Sized),
+    mut visit: impl FnMut(u32, u32),
+) {
+    // Candidates (end, row) with strictly falling ends: a range is dropped once a later one reaches as far, as that
+    // one is preferred for every call that both enclose.
+    let mut stack: Vec<(i64, u32)> = Vec::new();
     let mut next = 0;
-    calls
-        .iter()
-        .map(|call| {
-            while let Some(range) = ranges.get(next).filter(|range| range.start <= call.start) {
-                while stack.last().is_some_and(|top| top.end <= range.end) {
-                    stack.pop();
-                }
-                stack.push(*range);
-                next += 1;
+    for &call in calls {
+        let (start, end) = (call_times.start(call), call_times.end(call));
+        while let Some(&range) = ranges.get(next).filter(|&&range| range_times.start(range) <= start) {
+            let reaches = range_times.end(range);
+            while stack.last().is_some_and(|top| top.0 <= reaches) {
+                stack.pop();
             }
-            let enclosing = stack.partition_point(|range| range.end >= call.end);
-            if enclosing == 0 { NONE } else { stack[enclosing - 1].row }
-        })
-        .collect()
+            stack.push((reaches, range));
+            next += 1;
+        }
+        let enclosing = stack.partition_point(|range| range.0 >= end);
+        visit(call, if enclosing == 0 { NONE } else { stack[enclosing - 1].1 });
+    }
 }

@@ -4,11 +4,22 @@ use rayon::prelude::*;
 
 use super::quantile::quantiles;
 
-/// Values in contiguous runs, one run per group.
-#[derive(Debug)]
-pub struct Grouped {
-    ends: Vec<usize>,
-    values: Vec<i64>,
+/// A duration: 32 bits where the column allows it.
+pub trait Value: Copy + Default + Ord + Send + Sync {
+    /// As nanoseconds.
+    fn ns(self) -> i64;
+}
+
+impl Value for u32 {
+    fn ns(self) -> i64 {
+        i64::from(self)
+    }
+}
+
+impl Value for i64 {
+    fn ns(self) -> i64 {
+        self
+    }
 }
 
 /// What every table of durations says of one group.
@@ -33,53 +44,42 @@ impl Stats {
     }
 }
 
-impl Grouped {
-    /// Gathers `(group, value)` pairs; every group is below `groups`. The iterator runs twice: once to count.
-    pub fn gather<I>(groups: usize, pairs: I) -> Self
-    where
-        I: Iterator<Item = (u32, i64)> + Clone,
-    {
-        let mut ends = vec![0_usize; groups];
-        for (group, _) in pairs.clone() {
-            ends[group as usize] += 1;
-        }
-        let mut sum = 0;
-        for end in &mut ends {
-            let count = *end;
-            *end = sum;
-            sum += count;
-        }
-        let mut values = vec![0; sum];
-        for (group, value) in pairs {
-            let at = &mut ends[group as usize];
-            values[*at] = value;
-            *at += 1;
-        }
-        Self { ends, values }
+/// The statistics of every group, computed in parallel. `pairs` are (group, value), each group below `groups`; the
+/// iterator runs twice: once to count, once to place the values of a group side by side.
+pub fn grouped<V: Value>(groups: usize, pairs: impl Iterator<Item = (u32, V)> + Clone, qs: &[f64]) -> Vec<Stats> {
+    let mut ends = vec![0_usize; groups];
+    for (group, _) in pairs.clone() {
+        ends[group as usize] += 1;
     }
-
-    /// The statistics of every group, computed in parallel.
-    pub fn stats(mut self, qs: &[f64]) -> Vec<Stats> {
-        let mut slices = Vec::with_capacity(self.ends.len());
-        let mut rest = self.values.as_mut_slice();
-        let mut from = 0;
-        for &end in &self.ends {
-            let (head, tail) = rest.split_at_mut(end - from);
-            slices.push(head);
-            rest = tail;
-            from = end;
-        }
-        slices.into_par_iter().map(|values| stats_of(values, qs)).collect()
+    let mut sum = 0;
+    for end in &mut ends {
+        sum += std::mem::replace(end, sum);
     }
+    let mut values = vec![V::default(); sum];
+    for (group, value) in pairs {
+        let at = &mut ends[group as usize];
+        values[*at] = value;
+        *at += 1;
+    }
+    let mut slices = Vec::with_capacity(groups);
+    let mut rest = values.as_mut_slice();
+    let mut from = 0;
+    for &end in &ends {
+        let (head, tail) = rest.split_at_mut(end - from);
+        slices.push(head);
+        rest = tail;
+        from = end;
+    }
+    slices.into_par_iter().map(|values| stats_of(values, qs)).collect()
 }
 
 /// The statistics of one group of values (reordered in place).
-pub fn stats_of(values: &mut [i64], qs: &[f64]) -> Stats {
+pub fn stats_of<V: Value>(values: &mut [V], qs: &[f64]) -> Stats {
     Stats {
         count: i64::try_from(values.len()).unwrap_or(i64::MAX),
-        total: values.iter().fold(0, |sum: i64, &v| sum.saturating_add(v)),
-        min: values.iter().copied().min().unwrap_or(0),
-        max: values.iter().copied().max().unwrap_or(0),
+        total: values.iter().fold(0, |sum: i64, v| sum.saturating_add(v.ns())),
+        min: values.iter().min().map_or(0, |v| v.ns()),
+        max: values.iter().max().map_or(0, |v| v.ns()),
         quantiles: quantiles(values, qs),
     }
 }

@@ -1,11 +1,39 @@
 //! Sets of disjoint half-open time intervals: union, gaps, intersection, and the measure inside a span.
 
+/// Intervals between two noted sums of the lengths before them.
+const STRIDE: usize = 64;
+
 /// Disjoint, non-empty intervals `[start, end)` in ascending order; they may touch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IntervalSet {
     spans: Vec<(i64, i64)>,
-    /// `before[i]`: measure of the first `i` intervals.
+    /// Measure of the intervals before each [`STRIDE`]-th one.
     before: Vec<i64>,
+    measure: i64,
+}
+
+/// Finds the gaps between ops that come in order of their start.
+#[derive(Debug, Default)]
+pub struct GapFinder {
+    gaps: Vec<(i64, i64)>,
+    /// First start and latest end so far.
+    window: Option<(i64, i64)>,
+}
+
+impl GapFinder {
+    /// Adds the next op. An empty op splits a gap in two that touch.
+    pub fn push(&mut self, start: i64, end: i64) {
+        let (first, reached) = self.window.unwrap_or((start, start));
+        if start > reached {
+            self.gaps.push((reached, start));
+        }
+        self.window = Some((first, reached.max(end)));
+    }
+
+    /// First start and last end of all ops, and the gaps between.
+    pub fn finish(self) -> ((i64, i64), IntervalSet) {
+        (self.window.unwrap_or((0, 0)), IntervalSet::from_disjoint(self.gaps))
+    }
 }
 
 impl IntervalSet {
@@ -24,28 +52,16 @@ impl IntervalSet {
         Self::from_disjoint(spans)
     }
 
-    /// The gaps between ops that are sorted by start. An empty op splits a gap in two that touch.
-    pub fn gaps_of_sorted(sorted: &[(i64, i64)]) -> Self {
-        let mut gaps = Vec::new();
-        let mut reached = sorted.first().map_or(0, |op| op.0);
-        for &(start, end) in sorted {
-            if start > reached {
-                gaps.push((reached, start));
-            }
-            reached = reached.max(end);
-        }
-        Self::from_disjoint(gaps)
-    }
-
     fn from_disjoint(spans: Vec<(i64, i64)>) -> Self {
-        let mut before = Vec::with_capacity(spans.len() + 1);
-        let mut sum = 0;
-        before.push(0);
-        for &(start, end) in &spans {
-            sum += end - start;
-            before.push(sum);
+        let mut before = Vec::with_capacity(spans.len() / STRIDE + 1);
+        let mut measure = 0;
+        for (i, (start, end)) in spans.iter().enumerate() {
+            if i % STRIDE == 0 {
+                before.push(measure);
+            }
+            measure += end - start;
         }
-        Self { spans, before }
+        Self { spans, before, measure }
     }
 
     /// The intervals in ascending order.
@@ -54,8 +70,8 @@ impl IntervalSet {
     }
 
     /// Total length.
-    pub fn measure(&self) -> i64 {
-        self.before.last().copied().unwrap_or(0)
+    pub const fn measure(&self) -> i64 {
+        self.measure
     }
 
     /// The intersection of two sets.
@@ -92,7 +108,8 @@ impl IntervalSet {
         if i == 0 {
             return 0;
         }
-        let (start, end) = self.spans[i - 1];
-        self.before[i - 1] + (end.min(time) - start)
+        let noted = (i - 1) / STRIDE;
+        let since: i64 = self.spans[noted * STRIDE..i].iter().map(|(start, end)| end.min(&time) - start).sum();
+        self.before[noted] + since
     }
 }

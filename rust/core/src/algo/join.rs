@@ -34,18 +34,19 @@ impl Default for Slots {
 }
 
 impl CorrelationIndex {
-    /// Indexes `(correlation id, start, row)`. Id 0 means "none" and is left out.
-    pub fn new(calls: &[(i64, i64, u32)]) -> Self {
-        let ids = || calls.iter().map(|call| call.0).filter(|&id| id != 0);
+    /// Indexes rows; `call` tells correlation id and start of each. Id 0 means "none" and is left out.
+    pub fn new(rows: &[u32], call: impl Fn(u32) -> (i64, i64)) -> Self {
+        let identified = || rows.iter().map(|&row| (call(row), row)).filter(|((id, _), _)| *id != 0);
+        let ids = || identified().map(|((id, _), _)| id);
         let (Some(low), Some(high)) = (ids().min(), ids().max()) else {
             return Self::default();
         };
         let width = i128::from(high) - i128::from(low) + 1;
         let mut index = Self::default();
-        if let Some(width) = usize::try_from(width).ok().filter(|&w| w <= 8 * calls.len() + 1024) {
+        if let Some(width) = usize::try_from(width).ok().filter(|&width| width <= 8 * rows.len() + 1024) {
             index.first = Slots::Dense { base: low, rows: vec![NONE; width] };
         }
-        for &(id, start, row) in calls.iter().filter(|call| call.0 != 0) {
+        for ((id, _), row) in identified() {
             let slot = match &mut index.first {
                 Slots::Dense { base, rows } => {
                     let at = usize::try_from(id - *base).unwrap_or_default();
@@ -53,21 +54,15 @@ impl CorrelationIndex {
                 }
                 Slots::Sparse(map) => map.entry(id).or_insert(NONE),
             };
-            match *slot {
-                NONE => *slot = row,
-                SEVERAL => index.several.entry(id).or_default().push((start, row)),
-                _ => {
-                    *slot = SEVERAL;
-                    index.several.entry(id).or_default().push((start, row));
-                }
+            if *slot == NONE {
+                *slot = row;
+            } else {
+                *slot = SEVERAL;
+                index.several.entry(id).or_default();
             }
         }
-        // The first row of an id that turned out to have several is not in its list yet.
         if !index.several.is_empty() {
-            for list in index.several.values_mut() {
-                list.clear();
-            }
-            for &(id, start, row) in calls {
+            for ((id, start), row) in identified() {
                 if let Some(list) = index.several.get_mut(&id) {
                     list.push((start, row));
                 }

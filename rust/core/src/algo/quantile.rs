@@ -1,7 +1,9 @@
 //! The one percentile of the product: exact, linear interpolation between closest ranks (numpy's default).
 
+use super::grouping::Value;
+
 /// Quantiles of `values` (any order; reordered in place) for ascending `qs`; `None` where there is no value.
-pub fn quantiles(values: &mut [i64], qs: &[f64]) -> Vec<Option<f64>> {
+pub fn quantiles<V: Value>(values: &mut [V], qs: &[f64]) -> Vec<Option<f64>> {
     let n = values.len();
     if n == 0 {
         return vec![None; qs.len()];
@@ -14,6 +16,7 @@ pub fn quantiles(values: &mut [i64], qs: &[f64]) -> Vec<Option<f64>> {
             let low = (position.floor() as usize).min(n - 1);
             let (_, &mut a, right) = values[from..].select_nth_unstable(low - from);
             let b = right.iter().copied().min().unwrap_or(a);
+            let (a, b) = (a.ns(), b.ns());
             from = low;
             Some(lerp(a as f64, b as f64, position - low as f64))
         })

@@ -10,9 +10,9 @@ use rustc_hash::FxHashMap;
 
 use super::derived::Derived;
 use crate::algo::enclosed::{Load, Work, totals};
-use crate::algo::enclosing::{Span, innermost, sort_outer_to_inner};
+use crate::algo::enclosing::{Times, innermost, sort_outer_to_inner};
 use crate::algo::join::NONE;
-use crate::model::events::Events;
+use crate::model::events::{ApiCalls, Events, NvtxRanges};
 
 /// GPU work of the ranges of one name in one process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,22 +49,55 @@ pub struct Attribution {
     pub by_name: FxHashMap<(u32, u32), NameWork>,
 }
 
-/// Ranges and loaded calls of one thread, both sorted.
+impl Times for ApiCalls {
+    fn start(&self, row: u32) -> i64 {
+        self.start[row as usize]
+    }
+
+    fn end(&self, row: u32) -> i64 {
+        Self::end(self, row as usize)
+    }
+}
+
+impl Times for NvtxRanges {
+    fn start(&self, row: u32) -> i64 {
+        self.start[row as usize]
+    }
+
+    fn end(&self, row: u32) -> i64 {
+        Self::end(self, row as usize)
+    }
+}
+
+/// Rows of the ranges and of the calls with GPU work of one thread, sorted.
+#[derive(Debug, Default)]
 struct Thread {
-    ranges: Vec<Span>,
-    calls: Vec<Span>,
+    ranges: Vec<u32>,
+    calls: Vec<u32>,
+}
+
+/// The GPU work of those calls that have any.
+struct CallWork {
+    /// Place of each call in `work`, or [`NONE`].
+    place: Vec<u32>,
+    work: Vec<Work>,
 }
 
 impl Attribution {
     pub(super) fn new(events: &Events, derived: &Derived) -> Self {
-        let work = work_of_calls(events, derived);
+        let work = CallWork::new(events, derived);
         let threads = threads(events, &work, |_| true);
-        let parts: Vec<_> = threads.par_iter().map(|thread| thread_totals(events, thread, &work)).collect();
+        let totals_of = |thread: Thread| {
+            let names = name_totals(events, &thread, &work);
+            (thread, names)
+        };
+        let parts: Vec<_> = threads.into_par_iter().map(totals_of).collect();
         let mut attribution = Self { innermost: vec![NONE; events.calls.len()], by_name: FxHashMap::default() };
-        for (thread, (inner, names)) in threads.iter().zip(parts) {
-            for (call, range) in thread.calls.iter().zip(inner) {
-                attribution.innermost[call.row as usize] = range;
-            }
+        for (thread, names) in parts {
+            let inner = &mut attribution.innermost;
+            innermost(&thread.ranges, &events.ranges, &thread.calls, &events.calls, |call, range| {
+                inner[call as usize] = range;
+            });
             for (key, part) in names {
                 attribution.by_name.entry(key).or_default().add(&part);
             }
@@ -73,116 +106,157 @@ impl Attribution {
     }
 }
 
-/// For each call with GPU work, the innermost of those ranges that `wanted` accepts, or [`NONE`].
+/// For each call with GPU work, the innermost of the ranges of those kinds that `wanted` accepts, or [`NONE`].
 pub(super) fn innermost_among(events: &Events, derived: &Derived, wanted: impl Fn(usize) -> bool) -> Vec<u32> {
-    let work = work_of_calls(events, derived);
+    let work = CallWork::new(events, derived);
     let mut found = vec![NONE; events.calls.len()];
     for thread in threads(events, &work, wanted) {
-        for (call, range) in thread.calls.iter().zip(innermost(&thread.ranges, &thread.calls)) {
-            found[call.row as usize] = range;
-        }
+        innermost(&thread.ranges, &events.ranges, &thread.calls, &events.calls, |call, range| {
+            found[call as usize] = range;
+        });
     }
     found
 }
 
-/// The GPU work that each call asked for.
-fn work_of_calls(events: &Events, derived: &Derived) -> Vec<Work> {
-    let mut work = vec![Work::EMPTY; events.calls.len()];
-    for (table, (ops, call_of)) in events.op_tables().into_iter().zip(&derived.call_of).enumerate() {
-        let counts = |row: usize| table == 0 || (table == 3 && !derived.graph_is_double[row]);
-        for (row, &call) in call_of.iter().enumerate().filter(|(_, call)| **call != NONE) {
-            let kernel_ns = if counts(row) { ops.duration(row) } else { 0 };
-            let one =
-                Work { kernels: i64::from(counts(row)), kernel_ns, first_op: ops.start[row], last_op: ops.end[row] };
-            work[call as usize].add(&one);
+impl CallWork {
+    fn new(events: &Events, derived: &Derived) -> Self {
+        let mut place = vec![NONE; events.calls.len()];
+        let mut work: Vec<Work> = Vec::new();
+        for (table, (ops, call_of)) in events.op_tables().into_iter().zip(&derived.call_of).enumerate() {
+            let counts = |row: usize| table == 0 || (table == 3 && !derived.graph_is_double[row]);
+            for (row, &call) in call_of.iter().enumerate().filter(|(_, call)| **call != NONE) {
+                let at = &mut place[call as usize];
+                if *at == NONE {
+                    *at = u32::try_from(work.len()).unwrap_or(NONE);
+                    work.push(Work::EMPTY);
+                }
+                let length = ops.duration(row);
+                let kernel_ns = if counts(row) { length } else { 0 };
+                let (first_op, last_op) = (ops.start[row], ops.start[row] + length);
+                work[*at as usize].add(&Work { kernels: i64::from(counts(row)), kernel_ns, first_op, last_op });
+            }
         }
+        Self { place, work }
     }
-    work
+
+    fn of(&self, call: u32) -> &Work {
+        &self.work[self.place[call as usize] as usize]
+    }
 }
 
-fn threads(events: &Events, work: &[Work], wanted: impl Fn(usize) -> bool) -> Vec<Thread> {
-    let mut threads: Vec<Thread> =
-        events.threads.iter().map(|_| Thread { ranges: Vec::new(), calls: Vec::new() }).collect();
-    let calls = &events.calls;
-    for (row, number) in (0..calls.len()).zip(0_u32..) {
-        if work[row] != Work::EMPTY && calls.thread[row] != NONE {
-            let call = Span { start: calls.start[row], end: calls.end[row], row: number };
-            threads[calls.thread[row] as usize].calls.push(call);
+fn threads(events: &Events, work: &CallWork, wanted: impl Fn(usize) -> bool) -> Vec<Thread> {
+    let mut threads: Vec<Thread> = events.threads.iter().map(|_| Thread::default()).collect();
+    for ((row, &kind), &place) in (0_u32..).zip(&events.calls.kind).zip(&work.place) {
+        let thread = events.calls.kinds[kind as usize].thread;
+        if place != NONE && thread != NONE {
+            threads[thread as usize].calls.push(row);
         }
     }
-    let ranges = &events.ranges;
-    for (row, number) in (0..ranges.len()).zip(0_u32..) {
-        if ranges.thread[row] != NONE && !ranges.crosses_threads[row] && wanted(row) {
-            let range = Span { start: ranges.start[row], end: ranges.end[row], row: number };
-            threads[ranges.thread[row] as usize].ranges.push(range);
+    let kinds = events.ranges.kinds.iter().enumerate();
+    let accepted: Vec<bool> = kinds.map(|(kind, range)| range.can_enclose() && wanted(kind)).collect();
+    for (row, &kind) in (0_u32..).zip(&events.ranges.kind) {
+        if accepted[kind as usize] {
+            threads[events.ranges.kinds[kind as usize].thread as usize].ranges.push(row);
         }
     }
     threads.retain(|thread| !thread.calls.is_empty() && !thread.ranges.is_empty());
     threads.par_iter_mut().for_each(|thread| {
-        thread.calls.sort_by_key(|call| (call.start, call.end, call.row));
-        sort_outer_to_inner(&mut thread.ranges);
+        let calls = &events.calls;
+        thread.calls.sort_by_key(|&call| (calls.start[call as usize], calls.end(call as usize), call));
+        sort_outer_to_inner(&mut thread.ranges, &events.ranges);
     });
     threads
 }
 
-type NameParts = FxHashMap<(u32, u32), NameWork>;
-
-fn thread_totals(events: &Events, thread: &Thread, work: &[Work]) -> (Vec<u32>, NameParts) {
-    let mut names = NameParts::default();
-    let key = |range: u32| (events.ranges.process[range as usize], events.ranges.name[range as usize]);
-    let inner = innermost(&thread.ranges, &thread.calls);
-    for (call, &range) in thread.calls.iter().zip(&inner) {
+/// The work of each name on one thread, by (process, name).
+fn name_totals(events: &Events, thread: &Thread, work: &CallWork) -> Vec<((u32, u32), NameWork)> {
+    let mut names = Names::new(events, thread);
+    innermost(&thread.ranges, &events.ranges, &thread.calls, &events.calls, |call, range| {
         if range != NONE {
-            let entry = names.entry(key(range)).or_default();
-            entry.kernels += work[call.row as usize].kernels;
-            entry.kernel_ns = entry.kernel_ns.saturating_add(work[call.row as usize].kernel_ns);
+            let (slot, done) = (names.slot(range), work.of(call));
+            names.work[slot].kernels += done.kernels;
+            names.work[slot].kernel_ns = names.work[slot].kernel_ns.saturating_add(done.kernel_ns);
         }
-    }
-    let loads: Vec<Load> = thread
-        .calls
-        .iter()
-        .map(|call| Load { start: call.start, end: call.end, work: work[call.row as usize] })
-        .collect();
-    let spans: Vec<(i64, i64)> = thread.ranges.iter().map(|range| (range.start, range.end)).collect();
-    let inside = totals(&loads, &spans);
-    for (range, total) in thread.ranges.iter().zip(&inside) {
-        let entry = names.entry(key(range.row)).or_default();
-        entry.projected_ns = entry.projected_ns.saturating_add(total.span());
-    }
-    add_inclusive(&mut names, thread, &inside, &loads, key);
-    (inner, names)
+    });
+    let (calls, ranges) = (&events.calls, &events.ranges);
+    let load = |&call: &u32| {
+        let row = call as usize;
+        Load { start: calls.start[row], end: calls.end(row), work: *work.of(call) }
+    };
+    let loads: Vec<Load> = thread.calls.iter().map(load).collect();
+    let span = |i: usize| {
+        let row = thread.ranges[i] as usize;
+        (ranges.start[row], ranges.end(row))
+    };
+    // Of the ranges of one name only the outermost count for the inclusive figures; where two of them overlap partly,
+    // what lies in both is taken off again.
+    let mut shared: Vec<(usize, (i64, i64))> = Vec::new();
+    totals(&loads, thread.ranges.len(), span, |i, total| {
+        let (start, end) = span(i);
+        let slot = names.slot(thread.ranges[i]);
+        let reached = names.reached[slot];
+        let work = &mut names.work[slot];
+        work.projected_ns = work.projected_ns.saturating_add(total.span());
+        if reached.is_some_and(|reached| reached >= end) {
+            return;
+        }
+        if let Some(reached) = reached.filter(|&reached| start <= reached) {
+            shared.push((slot, (start, reached)));
+        }
+        names.reached[slot] = Some(end);
+        work.kernels_inclusive += total.kernels;
+        work.kernel_inclusive_ns = work.kernel_inclusive_ns.saturating_add(total.kernel_ns);
+    });
+    totals(
+        &loads,
+        shared.len(),
+        |i| shared[i].1,
+        |i, total| {
+            let work = &mut names.work[shared[i].0];
+            work.kernels_inclusive -= total.kernels;
+            work.kernel_inclusive_ns -= total.kernel_ns;
+        },
+    );
+    names.keys.into_iter().zip(names.work).collect()
 }
 
-/// Adds what any range of a name encloses. Of the ranges of one name only the outermost matter; where two of them
-/// overlap partly, what lies in both is counted once.
-fn add_inclusive(
-    names: &mut NameParts,
-    thread: &Thread,
-    inside: &[Work],
-    loads: &[Load],
-    key: impl Fn(u32) -> (u32, u32),
-) {
-    let mut outermost: FxHashMap<(u32, u32), (i64, i64)> = FxHashMap::default();
-    let mut shared = Vec::new();
-    let mut shared_by = Vec::new();
-    for (range, total) in thread.ranges.iter().zip(inside) {
-        let name = key(range.row);
-        let last = outermost.get(&name).copied();
-        if last.is_some_and(|(_, end)| end >= range.end) {
-            continue;
+/// Figures by name on one thread, in dense slots.
+struct Names<'a> {
+    ranges: &'a NvtxRanges,
+    slot_of_kind: FxHashMap<u32, usize>,
+    keys: Vec<(u32, u32)>,
+    work: Vec<NameWork>,
+    /// End of the outermost range of the name so far.
+    reached: Vec<Option<i64>>,
+}
+
+impl<'a> Names<'a> {
+    fn new(events: &'a Events, thread: &Thread) -> Self {
+        let ranges = &events.ranges;
+        let mut slots: FxHashMap<(u32, u32), usize> = FxHashMap::default();
+        let mut names = Self {
+            ranges,
+            slot_of_kind: FxHashMap::default(),
+            keys: Vec::new(),
+            work: Vec::new(),
+            reached: Vec::new(),
+        };
+        for &range in &thread.ranges {
+            let kind = ranges.kind[range as usize];
+            names.slot_of_kind.entry(kind).or_insert_with(|| {
+                let key = (ranges.kinds[kind as usize].process, ranges.kinds[kind as usize].name);
+                *slots.entry(key).or_insert_with(|| {
+                    names.keys.push(key);
+                    names.keys.len() - 1
+                })
+            });
         }
-        if let Some((_, end)) = last.filter(|&(_, end)| range.start <= end) {
-            shared.push((range.start, end));
-            shared_by.push(name);
-        }
-        outermost.insert(name, (range.start, range.end));
-        let entry = names.entry(name).or_default();
-        entry.kernels_inclusive += total.kernels;
-        entry.kernel_inclusive_ns = entry.kernel_inclusive_ns.saturating_add(total.kernel_ns);
+        names.work = vec![NameWork::default(); names.keys.len()];
+        names.reached = vec![None; names.keys.len()];
+        names
     }
-    for (name, total) in shared_by.iter().zip(totals(loads, &shared)) {
-        let entry = names.entry(*name).or_default();
-        entry.kernels_inclusive -= total.kernels;
-        entry.kernel_inclusive_ns -= total.kernel_ns;
+
+    fn slot(&self, range: u32) -> usize {
+        self.slot_of_kind[&self.ranges.kind[range as usize]]
     }
 }

@@ -1,10 +1,11 @@
 //! What several analyses need, computed once: the call of each op, and when each device was busy.
 
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 
 use super::Options;
 use super::attribution::Attribution;
-use crate::algo::intervals::IntervalSet;
+use crate::algo::intervals::{GapFinder, IntervalSet};
 use crate::algo::join::{CorrelationIndex, NONE};
 use crate::model::events::{Events, Ops};
 use crate::source::Progress;
@@ -14,12 +15,22 @@ use crate::source::Progress;
 pub struct DeviceActivity {
     /// First op start to last op end.
     pub window: (i64, i64),
-    /// The union of all its ops.
-    pub busy: IntervalSet,
     /// The gaps between its ops.
     pub idle: IntervalSet,
     /// Measure of the union of kernels and graph executions.
     pub kernel_busy_ns: i64,
+}
+
+impl DeviceActivity {
+    /// Length of the window.
+    pub const fn window_ns(&self) -> i64 {
+        self.window.1 - self.window.0
+    }
+
+    /// Measure of the union of all ops.
+    pub const fn busy_ns(&self) -> i64 {
+        self.window_ns() - self.idle.measure()
+    }
 }
 
 /// Shared results.
@@ -41,22 +52,25 @@ pub struct Derived {
 impl Derived {
     /// Computes what the analyses share.
     pub fn new(events: &Events, options: &Options, progress: &Progress) -> Self {
-        let (call_of, activity) = rayon::join(
-            || progress.timed("find calls", || call_of(events)),
-            || progress.timed("unite busy time", || activity(events)),
-        );
-        let graph_is_double = graph_is_double(events, &call_of);
-        let devices_of_process = devices_of_process(events);
-        let mut derived = Self { call_of, activity, devices_of_process, graph_is_double, attribution: None };
+        let call_of = progress.timed("find calls", || call_of(events));
+        let mut derived = Self {
+            call_of,
+            activity: Vec::new(),
+            devices_of_process: devices_of_process(events),
+            graph_is_double: graph_is_double(events),
+            attribution: None,
+        };
+        // Attribution first: its scratch memory is gone before the gaps are gathered.
         if options.nvtx_kernel_map && !events.ranges.is_empty() && events.can_join() {
             derived.attribution = Some(progress.timed("attribute kernels", || Attribution::new(events, &derived)));
         }
+        derived.activity = progress.timed("find gaps", || activity(events));
         derived
     }
 
     /// Kernels and graph executions as (table of [`Events::op_tables`], row), without double counting.
     pub fn kernel_rows<'a>(&'a self, events: &'a Events) -> impl Iterator<Item = (usize, usize)> + Clone + 'a {
-        let kernels = (0..events.kernels.ops.len()).map(|row| (0, row));
+        let kernels = (0..events.kernels.len()).map(|row| (0, row));
         let graphs = (0..events.graphs.len()).filter(|&row| !self.graph_is_double[row]).map(|row| (3, row));
         kernels.chain(graphs)
     }
@@ -64,65 +78,86 @@ impl Derived {
 
 fn call_of(events: &Events) -> [Vec<u32>; 4] {
     let calls = &events.calls;
-    let mut by_process: Vec<Vec<(i64, i64, u32)>> = vec![Vec::new(); events.processes.len()];
-    for (row, number) in (0..calls.len()).zip(0_u32..) {
-        by_process[calls.process[row] as usize].push((calls.correlation[row], calls.start[row], number));
+    let mut by_process: Vec<Vec<u32>> = vec![Vec::new(); events.processes.len()];
+    for (row, &kind) in (0_u32..).zip(&calls.kind) {
+        by_process[calls.kinds[kind as usize].process as usize].push(row);
     }
-    let indexes: Vec<CorrelationIndex> = by_process.par_iter().map(|calls| CorrelationIndex::new(calls)).collect();
+    let index = |rows: Vec<u32>| {
+        CorrelationIndex::new(&rows, |row| (calls.correlation.get(row as usize), calls.start[row as usize]))
+    };
+    let indexes: Vec<CorrelationIndex> = by_process.into_par_iter().map(index).collect();
     let find = |ops: &Ops| -> Vec<u32> {
         (0..ops.len())
             .into_par_iter()
-            .map(|i| indexes[ops.process[i] as usize].find(ops.correlation[i], ops.start[i]))
+            .map(|i| indexes[ops.kind_of(i).process as usize].find(ops.correlation.get(i), ops.start[i]))
             .collect()
     };
     events.op_tables().map(find)
 }
 
-fn activity(events: &Events) -> Vec<DeviceActivity> {
-    let tables = events.op_tables();
-    (0..events.devices.len())
-        .into_par_iter()
-        .map(|device| {
-            let spans = |ops: &Ops| -> Vec<(i64, i64)> {
-                let on_device = |&i: &usize| ops.device[i] as usize == device;
-                (0..ops.len()).filter(on_device).map(|i| (ops.start[i], ops.end[i])).collect()
-            };
-            let mut kernels = [spans(tables[0]), spans(tables[3])].concat();
-            // Rows come in long ascending runs, one per process: a merge sort takes them as they are.
-            kernels.sort();
-            let kernel_busy = IntervalSet::union_of_sorted(kernels.iter().copied());
-            let mut all = kernels;
-            all.extend(spans(tables[1]));
-            all.extend(spans(tables[2]));
-            all.sort();
-            let first = all.iter().map(|span| span.0).min().unwrap_or(0);
-            let last = all.iter().map(|span| span.1).max().unwrap_or(0);
-            let idle = IntervalSet::gaps_of_sorted(&all);
-            let busy = IntervalSet::union_of_sorted(all);
-            DeviceActivity { window: (first, last), busy, idle, kernel_busy_ns: kernel_busy.measure() }
-        })
-        .collect()
+/// The ops of one device in order of their start.
+fn in_order<'a>(ops: &'a Ops, device: u32) -> Box<dyn Iterator<Item = (i64, i64)> + 'a> {
+    let on_device: Vec<bool> = ops.kinds.iter().map(|kind| kind.device == device).collect();
+    if !on_device.contains(&true) {
+        return Box::new(std::iter::empty());
+    }
+    let rows = (0..ops.len()).filter(move |&row| on_device[ops.kind[row] as usize]);
+    // Rows of one device are in order in most exports, and then need no copy.
+    if rows.clone().is_sorted_by_key(|row| ops.start[row]) {
+        return Box::new(rows.map(|row| (ops.start[row], ops.end(row))));
+    }
+    let mut spans: Vec<(i64, i64)> = rows.map(|row| (ops.start[row], ops.end(row))).collect();
+    spans.sort();
+    Box::new(spans.into_iter())
 }
 
-fn graph_is_double(events: &Events, call_of: &[Vec<u32>; 4]) -> Vec<bool> {
-    if events.graphs.is_empty() {
-        return Vec::new();
+fn activity(events: &Events) -> Vec<DeviceActivity> {
+    let devices = u32::try_from(events.devices.len()).unwrap_or(NONE);
+    (0..devices).into_par_iter().map(|device| activity_of(events, device)).collect()
+}
+
+fn activity_of(events: &Events, device: u32) -> DeviceActivity {
+    let is_kernel = [true, false, false, true];
+    let mut streams = events.op_tables().map(|ops| in_order(ops, device).peekable());
+    let mut gaps = GapFinder::default();
+    let mut kernel_busy_ns = 0;
+    let mut kernels_reach = i64::MIN;
+    loop {
+        let heads = streams.iter_mut().enumerate().filter_map(|(table, ops)| ops.peek().map(|op| (op.0, table)));
+        let Some((_, table)) = heads.min() else { break };
+        let Some((start, end)) = streams[table].next() else { break };
+        gaps.push(start, end);
+        if is_kernel[table] {
+            kernel_busy_ns += (end - start.max(kernels_reach)).max(0);
+            kernels_reach = kernels_reach.max(end);
+        }
     }
-    let mut has_kernels = vec![false; events.calls.len()];
-    for &call in call_of[0].iter().filter(|&&call| call != NONE) {
-        has_kernels[call as usize] = true;
-    }
-    call_of[3].iter().map(|&call| call != NONE && has_kernels[call as usize]).collect()
+    let (window, idle) = gaps.finish();
+    DeviceActivity { window, idle, kernel_busy_ns }
+}
+
+/// A graph execution and kernels of the same process and correlation id are one launch, told twice.
+fn graph_is_double(events: &Events) -> Vec<bool> {
+    let (graphs, kernels) = (&events.graphs, &events.kernels);
+    let launch = |ops: &Ops, row: usize| (ops.kind_of(row).process, ops.correlation.get(row));
+    let launches: FxHashSet<(u32, i64)> = (0..graphs.len()).map(|row| launch(graphs, row)).collect();
+    let told: FxHashSet<(u32, i64)> = if launches.is_empty() {
+        FxHashSet::default()
+    } else {
+        (0..kernels.len()).map(|row| launch(kernels, row)).filter(|key| key.1 != 0 && launches.contains(key)).collect()
+    };
+    (0..graphs.len()).map(|row| told.contains(&launch(graphs, row))).collect()
 }
 
 fn devices_of_process(events: &Events) -> Vec<Vec<u32>> {
-    let devices = events.devices.len();
-    let mut used = vec![false; events.processes.len() * devices];
-    for ops in events.op_tables() {
-        for (&process, &device) in ops.process.iter().zip(&ops.device) {
-            used[process as usize * devices + device as usize] = true;
-        }
+    let mut devices: Vec<Vec<u32>> = vec![Vec::new(); events.processes.len()];
+    // Kinds exist only where a row of theirs was accepted.
+    for kind in events.op_tables().into_iter().flat_map(|ops| &ops.kinds) {
+        devices[kind.process as usize].push(kind.device);
     }
-    let of = |used: &[bool]| (0_u32..).zip(used).filter(|(_, used)| **used).map(|(device, _)| device).collect();
-    (0..events.processes.len()).map(|process| of(&used[process * devices..(process + 1) * devices])).collect()
+    for used in &mut devices {
+        used.sort_unstable();
+        used.dedup();
+    }
+    devices
 }

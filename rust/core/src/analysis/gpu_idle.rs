@@ -6,7 +6,11 @@
 
 use std::cmp::Reverse;
 
-use super::{Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, Outcome, Probe, TRACE_CUDA, share, with_kernel_table};
+use super::derived::DeviceActivity;
+use super::{
+    Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, Outcome, Probe, TRACE_CUDA, empty_window, share,
+    with_kernel_table,
+};
 use crate::algo::topk::smallest_by;
 use crate::model::section::{Section, SectionSpec};
 use crate::model::table::{Cell, ColumnSpec, Table, TableSpec};
@@ -42,12 +46,12 @@ fn device_cells(input: &Input<'_>, device: usize) -> [Cell; 2] {
 
 fn device_table(input: &Input<'_>, spec: TableSpec) -> Table {
     let rows = input.derived.activity.iter().enumerate().map(|(device, activity)| {
-        let window = activity.window.1 - activity.window.0;
+        let window = activity.window_ns();
         let idle = activity.idle.measure();
         let cells = [
             input.events.devices[device].name.as_deref().into(),
             window.into(),
-            activity.busy.measure().into(),
+            activity.busy_ns().into(),
             idle.into(),
             share(idle, window).into(),
             activity.kernel_busy_ns.into(),
@@ -60,11 +64,13 @@ fn device_table(input: &Input<'_>, spec: TableSpec) -> Table {
 }
 
 fn gap_table(input: &Input<'_>, spec: TableSpec) -> Table {
-    let gaps = || {
-        let of_device =
-            |(device, gaps): (usize, &[(i64, i64)])| gaps.iter().map(move |&gap| (device, gap)).collect::<Vec<_>>();
-        input.derived.activity.iter().map(|activity| activity.idle.spans()).enumerate().flat_map(of_device)
+    let of_device = |(device, activity): (usize, &'_ DeviceActivity)| {
+        // The longest of each device first: the longest of all are among them.
+        let order = |a: &(i64, i64), b: &(i64, i64)| (Reverse(a.1 - a.0), a.0).cmp(&(Reverse(b.1 - b.0), b.0));
+        let longest = smallest_by(activity.idle.spans().iter().copied(), spec.max_rows(), order);
+        longest.into_iter().map(move |gap| (device, gap))
     };
+    let gaps = || input.derived.activity.iter().enumerate().flat_map(of_device);
     let order = |a: &(usize, (i64, i64)), b: &(usize, (i64, i64))| {
         let key = |&(device, (start, end)): &(usize, (i64, i64))| (Reverse(end - start), device, start);
         key(a).cmp(&key(b))
@@ -152,18 +158,21 @@ impl super::Analysis for Analysis {
 
     fn run(&self, input: &Input<'_>) -> Outcome {
         if !input.events.has_gpu_ops() {
-            return Outcome::Missing(Availability::missing("The export has no GPU ops.", Some(TRACE_CUDA)).absence());
+            return Outcome::Missing(match input.events.window {
+                Some(_) => empty_window("GPU ops"),
+                None => Availability::missing("The export has no GPU ops.", Some(TRACE_CUDA)).absence(),
+            });
         }
         let activity = &input.derived.activity;
         let sum = |of: &dyn Fn(usize) -> i64| (0..activity.len()).fold(0_i64, |sum, d| sum.saturating_add(of(d)));
-        let window = sum(&|d| activity[d].window.1 - activity[d].window.0);
+        let window = sum(&|d| activity[d].window_ns());
         let idle = sum(&|d| activity[d].idle.measure());
         let [devices, gaps, sizes] = <[TableSpec; 3]>::try_from(self.spec().tables).expect("three tables");
         Outcome::Ok(Section {
             summary: vec![
                 activity.len().into(),
                 window.into(),
-                sum(&|d| activity[d].busy.measure()).into(),
+                sum(&|d| activity[d].busy_ns()).into(),
                 idle.into(),
                 share(idle, window).into(),
             ],

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::{
-    Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NODE_MODE, Outcome, Probe, RUNTIME, TRACE_CUDA, share,
-    with_kernel_table,
+    Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NODE_MODE, Outcome, Probe, RUNTIME, TRACE_CUDA, empty_window,
+    share, with_kernel_table,
 };
 use crate::algo::grouping::stats_of;
 use crate::algo::join::NONE;
-use crate::model::events::{Events, Ops};
+use crate::model::events::{Events, OpKind, Ops};
 use crate::model::ids::ProcessKey;
 use crate::model::section::{Section, SectionSpec, Warning};
 use crate::model::strings::api_base_name;
@@ -55,14 +55,16 @@ struct Graph {
 /// Keyed by (pid, process number, graph id).
 type Graphs = BTreeMap<(i64, u32, Option<i64>), Graph>;
 
+/// Which kinds of calls launch graphs.
 fn is_graph_launch(events: &Events) -> Vec<bool> {
     let is_launch = |name: &str| matches!(api_base_name(name), "cudaGraphLaunch" | "cuGraphLaunch");
-    events.names.texts().iter().map(|name| is_launch(name)).collect()
+    events.calls.kinds.iter().map(|kind| is_launch(events.names.text(kind.name))).collect()
 }
 
 struct Membership<'a> {
     events: &'a Events,
     call_of: &'a [Vec<u32>; 4],
+    /// By kind of call.
     launches: Vec<bool>,
 }
 
@@ -70,23 +72,23 @@ impl Membership<'_> {
     /// Whether the correlation id of an op says nothing, because its process is unknown.
     fn lacks_process(&self, ops: &Ops, row: usize) -> bool {
         self.events.ops_without_process > 0
-            && self.events.processes[ops.process[row] as usize].key == ProcessKey::UNKNOWN
+            && self.events.processes[ops.kind_of(row).process as usize].key == ProcessKey::UNKNOWN
     }
 
     /// Whether an op of a table belongs to a graph.
     fn is_node(&self, table: usize, ops: &Ops, row: usize) -> bool {
         let call = self.call_of[table][row];
-        ops.in_graph[row] || (call != NONE && self.launches[self.events.calls.name[call as usize] as usize])
+        ops.kind_of(row).in_graph || (call != NONE && self.launches[self.events.calls.kind[call as usize] as usize])
     }
 }
 
 fn node_launches(events: &Events, membership: &Membership<'_>) -> Graphs {
     let mut launches: FxHashMap<(u32, i64), Launch> = FxHashMap::default();
     for (table, ops) in events.op_tables().into_iter().enumerate().take(3) {
-        let identified = |&row: &usize| ops.correlation[row] != 0 && !membership.lacks_process(ops, row);
+        let identified = |&row: &usize| ops.correlation.get(row) != 0 && !membership.lacks_process(ops, row);
         for row in (0..ops.len()).filter(identified).filter(|&row| membership.is_node(table, ops, row)) {
-            let (start, end, graph_id) = (ops.start[row], ops.end[row], ops.graph_id[row]);
-            let launch = launches.entry((ops.process[row], ops.correlation[row])).or_insert(Launch {
+            let (start, end, graph_id) = (ops.start[row], ops.end(row), ops.kind_of(row).graph_id);
+            let launch = launches.entry((ops.kind_of(row).process, ops.correlation.get(row))).or_insert(Launch {
                 graph_id,
                 start,
                 end,
@@ -113,9 +115,8 @@ fn add_traced_graphs(input: &Input<'_>, graphs: &mut Graphs) {
     let events = input.events;
     let ops = &events.graphs;
     for row in (0..ops.len()).filter(|&row| !input.derived.graph_is_double[row]) {
-        let process = ops.process[row];
-        let key =
-            (events.processes[process as usize].key.pid(), process, Some(ops.graph_id[row]).filter(|&id| id != 0));
+        let OpKind { process, graph_id, .. } = *ops.kind_of(row);
+        let key = (events.processes[process as usize].key.pid(), process, Some(graph_id).filter(|&id| id != 0));
         let graph = graphs.entry(key).or_default();
         graph.launches += 1;
         graph.durations.push(ops.duration(row));
@@ -211,14 +212,17 @@ impl super::Analysis for Analysis {
         let events = input.events;
         if !events.has_gpu_ops() && events.calls.is_empty() {
             let reason = "The export has no CUDA activity.";
-            return Outcome::Missing(Availability::missing(reason, Some(TRACE_CUDA)).absence());
+            return Outcome::Missing(match events.window {
+                Some(_) => empty_window("CUDA activity"),
+                None => Availability::missing(reason, Some(TRACE_CUDA)).absence(),
+            });
         }
         let membership = Membership { events, call_of: &input.derived.call_of, launches: is_graph_launch(events) };
-        let kernels = &events.kernels.ops;
+        let kernels = &events.kernels;
         let graph_kernels = (0..kernels.len()).filter(|&row| membership.is_node(0, kernels, row)).count();
         let calls = &events.calls;
         let graph_launches =
-            (0..calls.len()).filter(|&i| membership.launches[calls.name[i] as usize] && events.counts_call(i)).count();
+            (0..calls.len()).filter(|&i| membership.launches[calls.kind[i] as usize] && events.counts_call(i)).count();
         let mode = mode(events.graphs.len(), graph_kernels, graph_launches);
         let mut graphs = node_launches(events, &membership);
         add_traced_graphs(input, &mut graphs);

@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::{Availability, GRAPH_TRACE, Input, Outcome, Probe, graph_mode_limit, no_kernels, share, with_kernel_table};
-use crate::algo::grouping::{Grouped, Stats};
+use super::{
+    Availability, GRAPH_TRACE, Input, Outcome, Probe, graph_mode_limit, no_kernels, no_kernels_in, share,
+    with_kernel_table,
+};
+use crate::algo::grouping::Stats;
 use crate::algo::topk::smallest_by;
-use crate::model::events::Events;
+use crate::model::events::{Events, OpKind};
 use crate::model::section::{Section, SectionSpec};
 use crate::model::table::{Cell, ColumnSpec, Table, TableSpec};
 
@@ -47,24 +50,21 @@ pub(super) struct Group {
 
 /// All kernels in groups; `by_process` splits them further.
 pub(super) fn groups(events: &Events, by_process: bool, percentiles: bool) -> Vec<Group> {
-    let ops = &events.kernels.ops;
-    let mut numbers: FxHashMap<(u32, u32, u32), u32> = FxHashMap::default();
+    let ops = &events.kernels;
+    let mut numbers: FxHashMap<(Option<u32>, u32, u32), u32> = FxHashMap::default();
     let mut keys = Vec::new();
-    let group_of: Vec<u32> = (0..ops.len())
-        .map(|i| {
-            let key = (if by_process { ops.process[i] } else { 0 }, ops.device[i], events.kernels.name[i]);
-            *numbers.entry(key).or_insert_with(|| {
-                keys.push(key);
-                u32::try_from(keys.len() - 1).unwrap_or(u32::MAX)
-            })
+    let group = |kind: &OpKind| {
+        let key = (by_process.then_some(kind.process), kind.device, kind.name);
+        *numbers.entry(key).or_insert_with(|| {
+            keys.push(key);
+            u32::try_from(keys.len() - 1).unwrap_or(u32::MAX)
         })
-        .collect();
-    let pairs = group_of.iter().enumerate().map(|(i, &group)| (group, ops.duration(i)));
-    let stats = Grouped::gather(keys.len(), pairs).stats(if percentiles { QUANTILES } else { &[] });
-    keys.into_iter()
-        .zip(stats)
-        .map(|((process, device, name), stats)| Group { process: by_process.then_some(process), device, name, stats })
-        .collect()
+    };
+    let group_of_kind: Vec<u32> = ops.kinds.iter().map(group).collect();
+    let rows = ops.kind.iter().enumerate().map(|(row, &kind)| (group_of_kind[kind as usize], row));
+    let stats = ops.length.grouped(keys.len(), rows, if percentiles { QUANTILES } else { &[] });
+    let group = |((process, device, name), stats)| Group { process, device, name, stats };
+    keys.into_iter().zip(stats).map(group).collect()
 }
 
 /// The cells of a group, in the order of [`columns`].
@@ -131,8 +131,8 @@ impl super::Analysis for Analysis {
 
     fn run(&self, input: &Input<'_>) -> Outcome {
         let events = input.events;
-        if events.kernels.ops.is_empty() {
-            return Outcome::Missing(no_kernels(!events.graphs.is_empty()).absence());
+        if events.kernels.is_empty() {
+            return Outcome::Missing(no_kernels_in(events));
         }
         let groups = groups(events, false, input.options.kernel_percentiles);
         let total = groups.iter().fold(0_i64, |sum, group| sum.saturating_add(group.stats.total));
@@ -142,7 +142,7 @@ impl super::Analysis for Analysis {
             limitations.push("Percentiles were switched off.".into());
         }
         Outcome::Ok(Section {
-            summary: vec![events.kernels.ops.len().into(), total.into()],
+            summary: vec![events.kernels.len().into(), total.into()],
             tables: vec![table(events, spec, &groups, total)],
             derived_from: with_kernel_table(input.schema, &["StringIds"]),
             limitations,

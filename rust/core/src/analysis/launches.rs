@@ -6,11 +6,14 @@
 
 use std::cmp::Reverse;
 
-use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 
 use super::kernels::QUANTILES;
-use super::{Availability, GRAPH_TRACE, Input, Outcome, Probe, graph_mode_limit, no_kernels, with_kernel_table};
-use crate::algo::grouping::{Grouped, stats_of};
+use super::{
+    Availability, GRAPH_TRACE, Input, Outcome, Probe, graph_mode_limit, no_kernels, no_kernels_in, share,
+    with_kernel_table,
+};
+use crate::algo::grouping::Stats;
 use crate::algo::topk::smallest_by;
 use crate::model::events::Events;
 use crate::model::section::{Section, SectionSpec};
@@ -42,7 +45,7 @@ pub(super) fn columns() -> Vec<ColumnSpec> {
 
 /// Launch figures of some kernels.
 pub(super) struct Rates {
-    launches: usize,
+    launches: i64,
     window_ns: i64,
     pub(super) per_second: Option<f64>,
     pub(super) quantiles: Vec<Option<f64>>,
@@ -51,27 +54,45 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// Figures of the kernels of the given rows.
-    pub(super) fn of(events: &Events, rows: impl Iterator<Item = usize> + Clone) -> Self {
-        let ops = &events.kernels.ops;
-        let first = rows.clone().map(|i| ops.start[i]).min().unwrap_or(0);
-        let last = rows.clone().map(|i| ops.end[i]).max().unwrap_or(0);
-        let mut durations: Vec<i64> = rows.map(|i| ops.duration(i)).collect();
-        let launches = durations.len();
-        let under = SHARES_UNDER_NS.map(|limit| {
-            let count = durations.iter().filter(|&&duration| duration < limit).count();
-            (launches > 0).then(|| count as f64 / launches as f64)
-        });
-        let quantiles = stats_of(&mut durations, QUANTILES).quantiles;
-        let per_second = rate(launches, last - first);
-        Self {
-            launches,
-            window_ns: last - first,
-            per_second,
-            under,
-            storm: is_storm(per_second, quantiles[0]),
-            quantiles,
+    /// Figures of each group of kernels; `group_of_kind` tells the group of a kind, and every group is below `groups`.
+    pub(super) fn of_groups(events: &Events, groups: usize, group_of_kind: &[u32]) -> Vec<Self> {
+        let ops = &events.kernels;
+        let mut windows = vec![(i64::MAX, i64::MIN); groups];
+        let mut under = vec![[0_i64; 3]; groups];
+        for (row, &kind) in ops.kind.iter().enumerate() {
+            let group = group_of_kind[kind as usize] as usize;
+            let (start, length) = (ops.start[row], ops.duration(row));
+            let window = &mut windows[group];
+            *window = (window.0.min(start), window.1.max(start + length));
+            for (count, limit) in under[group].iter_mut().zip(SHARES_UNDER_NS) {
+                *count += i64::from(length < limit);
+            }
         }
+        let rows = ops.kind.iter().enumerate().map(|(row, &kind)| (group_of_kind[kind as usize], row));
+        let stats = ops.length.grouped(groups, rows, QUANTILES);
+        let rates = |((stats, window), under): ((Stats, (i64, i64)), [i64; 3])| {
+            let window_ns = if stats.count == 0 { 0 } else { window.1 - window.0 };
+            let per_second = rate(stats.count, window_ns);
+            Self {
+                launches: stats.count,
+                window_ns,
+                per_second,
+                under: under.map(|count| share(count, stats.count)),
+                storm: is_storm(per_second, stats.quantiles[0]),
+                quantiles: stats.quantiles,
+            }
+        };
+        stats.into_iter().zip(windows).zip(under).map(rates).collect()
+    }
+
+    /// Figures of all kernels.
+    pub(super) fn of_all(events: &Events) -> Option<Self> {
+        Self::of_groups(events, 1, &vec![0; events.kernels.kinds.len()]).pop()
+    }
+
+    /// How many kernels.
+    pub(super) const fn launches(&self) -> i64 {
+        self.launches
     }
 
     /// The cells, in the order of [`columns`].
@@ -83,7 +104,7 @@ impl Rates {
     }
 }
 
-fn rate(launches: usize, window_ns: i64) -> Option<f64> {
+fn rate(launches: i64, window_ns: i64) -> Option<f64> {
     (window_ns > 0).then(|| launches as f64 / (window_ns as f64 / NS_PER_S))
 }
 
@@ -97,63 +118,74 @@ struct Storm {
     device: u32,
     start: i64,
     end: i64,
-    launches: usize,
+    launches: i64,
     per_second: f64,
     p50: f64,
 }
 
-fn storms(events: &Events) -> Vec<Storm> {
-    let ops = &events.kernels.ops;
-    let first = ops.start.iter().copied().min().unwrap_or(0);
-    let window = ops.end.iter().copied().max().unwrap_or(0) - first;
-    if window == 0 {
-        return Vec::new();
-    }
-    let bin = window.min(BIN_NS);
-    let last_bin = (window - 1) / bin;
-    let by_device = |device: usize| {
-        let on_device = |&i: &usize| ops.device[i] as usize == device;
-        let mut kernels: Vec<(i64, i64)> = (0..ops.len())
-            .filter(on_device)
-            .map(|i| (((ops.start[i] - first) / bin).min(last_bin), ops.duration(i)))
-            .collect();
-        kernels.sort();
-        storms_of_device(&kernels, u32::try_from(device).unwrap_or(u32::MAX), first, bin)
-    };
-    (0..events.devices.len()).into_par_iter().flat_map_iter(by_device).collect()
+/// The bins of the whole trace.
+struct Bins {
+    first: i64,
+    length: i64,
+    last: i64,
 }
 
-/// `kernels` are (bin, duration) in ascending order.
-fn storms_of_device(kernels: &[(i64, i64)], device: u32, first: i64, bin_ns: i64) -> Vec<Storm> {
-    let mut runs: Vec<(i64, i64, usize, usize)> = Vec::new();
-    let mut from = 0;
-    for bin in kernels.chunk_by(|a, b| a.0 == b.0) {
-        let to = from + bin.len();
-        let mut durations: Vec<i64> = bin.iter().map(|kernel| kernel.1).collect();
-        let p50 = stats_of(&mut durations, &[0.5]).quantiles[0];
-        if is_storm(rate(bin.len(), bin_ns), p50) {
-            match runs.last_mut() {
-                Some(run) if run.1 + 1 == bin[0].0 => (run.1, run.3) = (bin[0].0, to),
-                _ => runs.push((bin[0].0, bin[0].0, from, to)),
-            }
-        }
-        from = to;
+impl Bins {
+    fn new(events: &Events) -> Option<Self> {
+        let ops = &events.kernels;
+        let first = ops.start.iter().copied().min()?;
+        let window = (0..ops.len()).map(|row| ops.end(row)).max()? - first;
+        let length = window.min(BIN_NS);
+        (window > 0).then(|| Self { first, length, last: (window - 1) / length })
     }
-    runs.into_iter()
-        .map(|(first_bin, last_bin, from, to)| {
-            let (start, end) = (first + first_bin * bin_ns, first + (last_bin + 1) * bin_ns);
-            let mut durations: Vec<i64> = kernels[from..to].iter().map(|kernel| kernel.1).collect();
-            let p50 = stats_of(&mut durations, &[0.5]).quantiles[0].unwrap_or(0.0);
-            Storm {
-                device,
-                start,
-                end,
-                launches: to - from,
-                per_second: rate(to - from, end - start).unwrap_or(0.0),
-                p50,
-            }
-        })
-        .collect()
+
+    /// The bin in which a kernel starts.
+    fn of(&self, start: i64) -> i64 {
+        ((start - self.first) / self.length).min(self.last)
+    }
+}
+
+fn storms(events: &Events) -> Vec<Storm> {
+    let Some(bins) = Bins::new(events) else { return Vec::new() };
+    let ops = &events.kernels;
+    let mut counts: FxHashMap<(u32, i64), i64> = FxHashMap::default();
+    let place = |row: usize| (ops.kind_of(row).device, bins.of(ops.start[row]));
+    (0..ops.len()).for_each(|row| *counts.entry(place(row)).or_default() += 1);
+    // Only bins with many launches can be storms: the durations of all others are never gathered.
+    let slowest = STORM_RULES.iter().map(|rule| rule.0).fold(f64::INFINITY, f64::min);
+    counts.retain(|_, launches| rate(*launches, bins.length).is_some_and(|rate| rate >= slowest));
+    let mut busy: Vec<((u32, i64), i64)> = counts.into_iter().collect();
+    busy.sort_unstable();
+    let p50s = medians(events, &busy.iter().map(|&(place, _)| vec![place]).collect::<Vec<_>>(), &place);
+    let storms = busy.into_iter().zip(p50s).filter(|((_, launches), p50)| is_storm(rate(*launches, bins.length), *p50));
+    let storms: Vec<((u32, i64), i64)> = storms.map(|(bin, _)| bin).collect();
+    let runs: Vec<&[((u32, i64), i64)]> = storms.chunk_by(|a, b| a.0.0 == b.0.0 && a.0.1 + 1 == b.0.1).collect();
+    let members: Vec<Vec<(u32, i64)>> = runs.iter().map(|run| run.iter().map(|bin| bin.0).collect()).collect();
+    let p50s = medians(events, &members, &place);
+    let storm = |(run, p50): (&&[((u32, i64), i64)], Option<f64>)| {
+        let ((device, first), (_, last)) = (run[0].0, run[run.len() - 1].0);
+        let (start, end) = (bins.first + first * bins.length, bins.first + (last + 1) * bins.length);
+        let launches = run.iter().map(|bin| bin.1).sum();
+        let per_second = rate(launches, end - start).unwrap_or(0.0);
+        Storm { device, start, end, launches, per_second, p50: p50.unwrap_or(0.0) }
+    };
+    runs.iter().zip(p50s).map(storm).collect()
+}
+
+/// The median duration of the kernels in each group of (device, bin).
+fn medians(
+    events: &Events,
+    groups: &[Vec<(u32, i64)>],
+    place: &(impl Fn(usize) -> (u32, i64) + Clone),
+) -> Vec<Option<f64>> {
+    let number = |(group, bins): (u32, &Vec<(u32, i64)>)| bins.iter().map(move |&bin| (bin, group)).collect::<Vec<_>>();
+    let group_of: FxHashMap<(u32, i64), u32> = (0_u32..).zip(groups).flat_map(number).collect();
+    if group_of.is_empty() {
+        return Vec::new();
+    }
+    let ops = &events.kernels;
+    let rows = (0..ops.len()).filter_map(|row| group_of.get(&place(row)).map(|&group| (group, row)));
+    ops.length.grouped(groups.len(), rows, &[0.5]).into_iter().map(|stats| stats.quantiles[0]).collect()
 }
 
 fn storm_table(events: &Events, spec: TableSpec) -> Table {
@@ -178,10 +210,9 @@ fn storm_table(events: &Events, spec: TableSpec) -> Table {
 }
 
 fn tiny_table(events: &Events, spec: TableSpec) -> Table {
-    let ops = &events.kernels.ops;
-    let tiny = (0..ops.len()).filter(|&i| ops.duration(i) <= TINY_NS);
-    let pairs = tiny.map(|i| (events.kernels.name[i], ops.duration(i)));
-    let stats = Grouped::gather(events.names.len(), pairs).stats(&[]);
+    let ops = &events.kernels;
+    let tiny = (0..ops.len()).filter(|&row| ops.duration(row) <= TINY_NS);
+    let stats = ops.length.grouped(events.names.len(), tiny.map(|row| (ops.kind_of(row).name, row)), &[]);
     let kernels: Vec<_> = stats.into_iter().zip(events.names.texts()).filter(|(stats, _)| stats.count > 0).collect();
     let rows =
         smallest_by(&kernels, spec.max_rows(), |a, b| (Reverse(a.0.count), &a.1).cmp(&(Reverse(b.0.count), &b.1)))
@@ -229,12 +260,12 @@ impl super::Analysis for Analysis {
 
     fn run(&self, input: &Input<'_>) -> Outcome {
         let events = input.events;
-        if events.kernels.ops.is_empty() {
-            return Outcome::Missing(no_kernels(!events.graphs.is_empty()).absence());
-        }
+        let Some(rates) = Rates::of_all(events).filter(|_| !events.kernels.is_empty()) else {
+            return Outcome::Missing(no_kernels_in(events));
+        };
         let [storms, tiny] = <[TableSpec; 2]>::try_from(self.spec().tables).expect("two tables");
         Outcome::Ok(Section {
-            summary: Rates::of(events, 0..events.kernels.ops.len()).cells(),
+            summary: rates.cells(),
             tables: vec![storm_table(events, storms), tiny_table(events, tiny)],
             derived_from: with_kernel_table(input.schema, &["StringIds"]),
             limitations: graph_mode_limit(events).into_iter().collect(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::events::Events;
-use crate::model::section::{Availability, Outcome, SectionSpec};
+use crate::model::section::{Absence, Availability, Outcome, SectionSpec};
 use crate::phase_map::PhaseMap;
 use crate::source::schema::Schema;
 
@@ -114,6 +114,19 @@ fn no_kernels(graph_executions: bool) -> Availability {
     } else {
         Availability::missing("The export has no kernels.", Some(TRACE_CUDA))
     }
+}
+
+/// Why there are no kernels among the events: the window may be to blame, not the capture.
+fn no_kernels_in(events: &Events) -> Absence {
+    match events.window {
+        Some(_) => empty_window("kernels"),
+        None => no_kernels(!events.graphs.is_empty()).absence(),
+    }
+}
+
+/// The absence of what the chosen window does not hold.
+fn empty_window(what: &str) -> Absence {
+    Absence { needs: vec![format!("The chosen window holds no {what}.")] }
 }
 
 /// The names of those tables that the export has.

@@ -13,12 +13,12 @@ use rustc_hash::FxHashMap;
 use super::attribution::NameWork;
 use super::{
     Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, TRACE_NVTX,
-    graph_mode_limit, share, with_kernel_table,
+    empty_window, graph_mode_limit, share, with_kernel_table,
 };
-use crate::algo::grouping::{Grouped, Stats};
+use crate::algo::grouping::Stats;
 use crate::algo::join::NONE;
 use crate::algo::topk::smallest_by;
-use crate::model::events::Events;
+use crate::model::events::{Events, RangeKind};
 use crate::model::section::{Section, SectionSpec, Warning};
 use crate::model::table::{Cell, ColumnSpec, Table, TableSpec};
 
@@ -57,46 +57,44 @@ pub(super) struct Group {
 
 /// All ranges in groups; `by_process` splits them further.
 pub(super) fn groups(input: &Input<'_>, by_process: bool) -> Vec<Group> {
-    let ranges = &input.events.ranges;
-    let mut numbers: FxHashMap<(u32, u32), u32> = FxHashMap::default();
+    let (events, ranges) = (input.events, &input.events.ranges);
+    let mut numbers: FxHashMap<(Option<u32>, u32), u32> = FxHashMap::default();
     let mut keys = Vec::new();
-    let mut domains: Vec<Vec<u32>> = Vec::new();
-    let group_of: Vec<u32> = (0..ranges.len())
-        .map(|i| {
-            let key = (if by_process { ranges.process[i] } else { 0 }, ranges.name[i]);
-            let group = *numbers.entry(key).or_insert_with(|| {
-                keys.push(key);
-                domains.push(Vec::new());
-                u32::try_from(keys.len() - 1).unwrap_or(u32::MAX)
-            });
-            let seen = &mut domains[group as usize];
-            if !seen.contains(&ranges.domain[i]) {
-                seen.push(ranges.domain[i]);
-            }
-            group
+    let group = |kind: &RangeKind| {
+        let key = (by_process.then_some(kind.process), kind.name);
+        *numbers.entry(key).or_insert_with(|| {
+            keys.push(key);
+            u32::try_from(keys.len() - 1).unwrap_or(u32::MAX)
         })
-        .collect();
-    let pairs = group_of.iter().enumerate().map(|(i, &group)| (group, ranges.end[i] - ranges.start[i]));
-    let stats = Grouped::gather(keys.len(), pairs).stats(QUANTILES);
+    };
+    let group_of_kind: Vec<u32> = ranges.kinds.iter().map(group).collect();
+    let mut occurs = vec![false; ranges.kinds.len()];
+    events.counted_ranges().for_each(|row| occurs[ranges.kind[row] as usize] = true);
+    let mut domains: Vec<Vec<u32>> = vec![Vec::new(); keys.len()];
+    for ((kind, &group), _) in ranges.kinds.iter().zip(&group_of_kind).zip(&occurs).filter(|(_, occurs)| **occurs) {
+        let seen = &mut domains[group as usize];
+        if !seen.contains(&kind.domain) {
+            seen.push(kind.domain);
+        }
+    }
+    let rows = events.counted_ranges().map(|row| (group_of_kind[ranges.kind[row] as usize], row));
+    let stats = ranges.length.grouped(keys.len(), rows, QUANTILES);
     let mut work: Option<Vec<NameWork>> = None;
     if let Some(attribution) = &input.derived.attribution {
         let mut by_group = vec![NameWork::default(); keys.len()];
         for (&(process, name), part) in &attribution.by_name {
-            if let Some(&group) = numbers.get(&(if by_process { process } else { 0 }, name)) {
+            if let Some(&group) = numbers.get(&(by_process.then_some(process), name)) {
                 by_group[group as usize].add(part);
             }
         }
         work = Some(by_group);
     }
+    let work_of = |group: usize| work.as_ref().map(|work| work[group]);
     let parts = keys.into_iter().zip(stats).zip(domains).enumerate();
     parts
-        .map(|(i, (((process, name), stats), domains))| Group {
-            process: by_process.then_some(process),
-            name,
-            stats,
-            domains,
-            work: work.as_ref().map(|work| work[i]),
-        })
+        .map(|(i, (((process, name), stats), domains))| Group { process, name, stats, domains, work: work_of(i) })
+        // Ranges outside of the window are there for the kernels that were launched in them, not to be counted.
+        .filter(|group| group.stats.count > 0 || group.work.is_some_and(|work| work.kernels > 0))
         .collect()
 }
 
@@ -139,26 +137,34 @@ pub(super) fn table(events: &Events, spec: TableSpec, groups: &[Group]) -> Table
 /// How much kernel time is known to belong to a range.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Coverage {
-    pub(super) kernels: i64,
+    kernels: i64,
     correlated: i64,
     attributed: i64,
-    pub(super) total_ns: i64,
+    total_ns: i64,
     attributed_ns: i64,
 }
 
 impl Coverage {
-    /// The coverage of the kernels that `counts` accepts, by process.
-    pub(super) fn of(input: &Input<'_>, counts: impl Fn(u32) -> bool) -> Self {
+    /// The coverage of all kernels.
+    fn of_all(input: &Input<'_>) -> Self {
+        Self::of_processes(input).iter().fold(Self::default(), |all, part| Self {
+            kernels: all.kernels + part.kernels,
+            correlated: all.correlated + part.correlated,
+            attributed: all.attributed + part.attributed,
+            total_ns: all.total_ns.saturating_add(part.total_ns),
+            attributed_ns: all.attributed_ns.saturating_add(part.attributed_ns),
+        })
+    }
+
+    /// The coverage of the kernels of each process.
+    pub(super) fn of_processes(input: &Input<'_>) -> Vec<Self> {
         let tables = input.events.op_tables();
-        let mut coverage = Self::default();
+        let mut by_process = vec![Self::default(); input.events.processes.len()];
         for (table, row) in input.derived.kernel_rows(input.events) {
-            let ops = tables[table];
-            if !counts(ops.process[row]) {
-                continue;
-            }
-            let call = input.derived.call_of[table][row];
+            let (length, call) = (tables[table].duration(row), input.derived.call_of[table][row]);
+            let coverage = &mut by_process[tables[table].kind_of(row).process as usize];
             coverage.kernels += 1;
-            coverage.total_ns = coverage.total_ns.saturating_add(ops.duration(row));
+            coverage.total_ns = coverage.total_ns.saturating_add(length);
             if call == NONE {
                 continue;
             }
@@ -166,10 +172,10 @@ impl Coverage {
             let innermost = input.derived.attribution.as_ref().map_or(NONE, |a| a.innermost[call as usize]);
             if innermost != NONE {
                 coverage.attributed += 1;
-                coverage.attributed_ns = coverage.attributed_ns.saturating_add(ops.duration(row));
+                coverage.attributed_ns = coverage.attributed_ns.saturating_add(length);
             }
         }
-        coverage
+        by_process
     }
 
     /// Attributed over total time; null without kernels.
@@ -178,9 +184,14 @@ impl Coverage {
     }
 }
 
+/// Ranges that end on another thread.
+fn crossing(events: &Events) -> usize {
+    events.counted_ranges().filter(|&row| events.ranges.kind_of(row).crosses_threads).count()
+}
+
 fn limitations(input: &Input<'_>, coverage: &Coverage) -> Vec<String> {
     let events = input.events;
-    let crossing = events.ranges.crosses_threads.iter().filter(|&&crosses| crosses).count();
+    let crossing = crossing(events);
     let mut limits: Vec<String> = graph_mode_limit(events).into_iter().collect();
     limits.push("Host time of ranges is summed per name: nested and concurrent ranges overlap, so the column does not add up to wall time.".into());
     if !input.options.nvtx_kernel_map {
@@ -195,7 +206,7 @@ fn limitations(input: &Input<'_>, coverage: &Coverage) -> Vec<String> {
             coverage.kernels
         ));
     }
-    if events.kernels.ops.in_graph.iter().any(|&in_graph| in_graph) {
+    if events.kernels.kinds.iter().any(|kind| kind.in_graph) {
         limits.push("Kernels of CUDA graphs are attributed at launch time: to the range around cudaGraphLaunch, not to the layer that was captured.".into());
     }
     if events.ranges.open > 0 {
@@ -247,12 +258,15 @@ impl super::Analysis for Analysis {
 
     fn run(&self, input: &Input<'_>) -> Outcome {
         let events = input.events;
+        if events.window.is_some() && events.counted_ranges().next().is_none() {
+            return Outcome::Missing(empty_window("NVTX ranges"));
+        }
         if events.ranges.is_empty() {
             return Outcome::Missing(
                 Availability::missing("The export has no NVTX ranges.", Some(TRACE_NVTX)).absence(),
             );
         }
-        let coverage = Coverage::of(input, |_| true);
+        let coverage = Coverage::of_all(input);
         let known = input.derived.attribution.is_some();
         let share = coverage.share().filter(|_| known);
         let mut warnings = Vec::new();
@@ -266,13 +280,12 @@ impl super::Analysis for Analysis {
                 section: Some("nvtx"),
             });
         }
-        let crossing = events.ranges.crosses_threads.iter().filter(|&&crosses| crosses).count();
         let [spec] = <[TableSpec; 1]>::try_from(self.spec().tables).expect("one table");
         Outcome::Ok(Section {
             summary: vec![
-                events.ranges.len().into(),
+                events.counted_ranges().count().into(),
                 events.ranges.open.into(),
-                crossing.into(),
+                crossing(events).into(),
                 coverage.kernels.into(),
                 coverage.correlated.into(),
                 Some(coverage.attributed).filter(|_| known).into(),

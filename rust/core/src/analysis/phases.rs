@@ -12,9 +12,9 @@ use super::attribution::innermost_among;
 use super::{
     Availability, Input, NVTX, Outcome, Probe, RUNTIME, TRACE_NVTX, graph_mode_limit, share, with_kernel_table,
 };
-use crate::algo::enclosing::{Span, sort_outer_to_inner};
+use crate::algo::enclosing::sort_outer_to_inner;
 use crate::algo::join::NONE;
-use crate::model::events::{NO_PHASE, NvtxRanges};
+use crate::model::events::{Events, NO_PHASE};
 use crate::model::section::{Section, SectionSpec};
 use crate::model::table::{ColumnSpec, Table, TableSpec};
 
@@ -30,29 +30,24 @@ struct Phase {
 }
 
 /// Adds the host time of each phase: on one thread, of ranges inside others of the same phase only the outermost.
-fn add_host_time(ranges: &NvtxRanges, phases: &mut [Phase]) {
+fn add_host_time(events: &Events, phases: &mut [Phase]) {
+    let ranges = &events.ranges;
     let unmapped = phases.len() - 1;
-    let mut spans: Vec<(u32, Span)> = (0..ranges.len())
-        .zip(0_u32..)
-        .map(|(i, row)| (ranges.thread[i], Span { start: ranges.start[i], end: ranges.end[i], row }))
-        .collect();
-    spans.sort_by_key(|(thread, _)| *thread);
-    for thread in spans.chunk_by_mut(|a, b| a.0 == b.0) {
-        let unknown_thread = thread[0].0 == NONE;
-        let mut ordered: Vec<Span> = thread.iter().map(|(_, span)| *span).collect();
-        sort_outer_to_inner(&mut ordered);
+    let mut rows: Vec<u32> =
+        (0_u32..).zip(0..ranges.len()).filter(|&(_, row)| events.counts_range(row)).map(|(row, _)| row).collect();
+    rows.sort_by_key(|&row| ranges.kind_of(row as usize).thread);
+    for thread in rows.chunk_by_mut(|&a, &b| ranges.kind_of(a as usize).thread == ranges.kind_of(b as usize).thread) {
+        sort_outer_to_inner(thread, ranges);
         let mut reached = vec![i64::MIN; phases.len()];
-        for span in ordered {
-            let phase = match ranges.phase[span.row as usize] {
-                NO_PHASE => unmapped,
-                phase => usize::from(phase),
-            };
+        for row in thread.iter().map(|&row| row as usize) {
+            let kind = ranges.kind_of(row);
+            let phase = if kind.phase == NO_PHASE { unmapped } else { usize::from(kind.phase) };
             phases[phase].count += 1;
-            if unknown_thread || reached[phase] < span.end {
-                phases[phase].host_ns = phases[phase].host_ns.saturating_add(span.end - span.start);
+            if kind.thread == NONE || reached[phase] < ranges.end(row) {
+                phases[phase].host_ns = phases[phase].host_ns.saturating_add(ranges.duration(row));
             }
-            if !ranges.crosses_threads[span.row as usize] {
-                reached[phase] = reached[phase].max(span.end);
+            if kind.can_enclose() {
+                reached[phase] = reached[phase].max(ranges.end(row));
             }
         }
     }
@@ -60,13 +55,14 @@ fn add_host_time(ranges: &NvtxRanges, phases: &mut [Phase]) {
 
 fn add_kernel_time(input: &Input<'_>, phases: &mut [Phase]) {
     let events = input.events;
+    let ranges = &events.ranges;
     let unmapped = phases.len() - 1;
-    let range_of = innermost_among(events, input.derived, |range| events.ranges.phase[range] != NO_PHASE);
+    let range_of = innermost_among(events, input.derived, |kind| ranges.kinds[kind].phase != NO_PHASE);
     let tables = events.op_tables();
     for (table, row) in input.derived.kernel_rows(events) {
         let call = input.derived.call_of[table][row];
         let range = if call == NONE { NONE } else { range_of[call as usize] };
-        let phase = if range == NONE { unmapped } else { usize::from(events.ranges.phase[range as usize]) };
+        let phase = if range == NONE { unmapped } else { usize::from(ranges.kind_of(range as usize).phase) };
         phases[phase].kernel_ns = phases[phase].kernel_ns.saturating_add(tables[table].duration(row));
     }
 }
@@ -122,7 +118,7 @@ impl super::Analysis for Analysis {
         }
         let phase = |name: &Arc<str>| Phase { name: Arc::clone(name), count: 0, host_ns: 0, kernel_ns: 0 };
         let mut phases: Vec<Phase> = map.names().iter().map(phase).chain([phase(&Arc::from(UNMAPPED))]).collect();
-        add_host_time(ranges, &mut phases);
+        add_host_time(input.events, &mut phases);
         let known = input.derived.attribution.is_some();
         if known {
             add_kernel_time(input, &mut phases);

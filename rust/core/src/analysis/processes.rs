@@ -3,8 +3,7 @@
 //! A process is a worker if it has GPU ops, a host if it only calls CUDA or NVTX. Its launch rate is over its own window.
 
 use std::cmp::Reverse;
-
-use rayon::prelude::*;
+use std::collections::BTreeSet;
 
 use super::{
     Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, graph_mode_limit,
@@ -18,13 +17,12 @@ pub(super) struct Analysis;
 
 /// What is said of one process.
 struct Row {
-    index: u32,
+    index: usize,
     pid: i64,
     name: Option<String>,
     worker: bool,
     devices: String,
     launch_calls: i64,
-    kernels: usize,
     kernel_ns: i64,
     rates: launches::Rates,
     coverage: Option<f64>,
@@ -32,34 +30,29 @@ struct Row {
 
 fn rows(input: &Input<'_>) -> Vec<Row> {
     let events = input.events;
-    let ops = &events.kernels.ops;
-    let mut kernels: Vec<Vec<usize>> = vec![Vec::new(); events.processes.len()];
-    for (i, &process) in ops.process.iter().enumerate() {
-        kernels[process as usize].push(i);
+    let ops = &events.kernels;
+    let process_of_kind: Vec<u32> = ops.kinds.iter().map(|kind| kind.process).collect();
+    let rates = launches::Rates::of_groups(events, events.processes.len(), &process_of_kind);
+    let mut kernel_ns = vec![0_i64; events.processes.len()];
+    for (row, &kind) in ops.kind.iter().enumerate() {
+        let sum = &mut kernel_ns[process_of_kind[kind as usize] as usize];
+        *sum = sum.saturating_add(ops.duration(row));
     }
+    let coverage = nvtx::Coverage::of_processes(input);
     let launch_calls = launch_calls(events);
-    let row = |(index, kernels): (usize, &Vec<usize>)| {
-        let number = u32::try_from(index).unwrap_or(u32::MAX);
-        let devices = &input.derived.devices_of_process[index];
-        let ids: Vec<String> = devices
-            .iter()
-            .map(|&device| events.devices[device as usize].device_id.map_or("unknown".into(), |id| id.to_string()))
-            .collect();
-        let known = input.derived.attribution.is_some();
-        Row {
-            index: number,
-            pid: events.processes[index].key.pid(),
-            name: events.processes[index].name.clone(),
-            worker: !devices.is_empty(),
-            devices: ids.join(", "),
-            launch_calls: launch_calls[index],
-            kernels: kernels.len(),
-            kernel_ns: kernels.iter().fold(0, |sum: i64, &i| sum.saturating_add(ops.duration(i))),
-            rates: launches::Rates::of(events, kernels.iter().copied()),
-            coverage: nvtx::Coverage::of(input, |process| process == number).share().filter(|_| known),
-        }
+    let known = input.derived.attribution.is_some();
+    let row = |(index, rates): (usize, launches::Rates)| Row {
+        index,
+        pid: events.processes[index].key.pid(),
+        name: events.processes[index].name.clone(),
+        worker: !input.derived.devices_of_process[index].is_empty(),
+        devices: ordinals(events, index),
+        launch_calls: launch_calls[index],
+        kernel_ns: kernel_ns[index],
+        rates,
+        coverage: coverage[index].share().filter(|_| known),
     };
-    let mut rows: Vec<Row> = kernels.par_iter().enumerate().map(row).collect();
+    let mut rows: Vec<Row> = rates.into_iter().enumerate().map(row).collect();
     rows.sort_by(|a, b| {
         let key = |row: &Row| (Reverse(row.kernel_ns), row.name.clone(), row.pid, row.index);
         key(a).cmp(&key(b))
@@ -67,14 +60,24 @@ fn rows(input: &Input<'_>) -> Vec<Row> {
     rows
 }
 
+/// The CUDA ordinals by which a process knows the devices that it uses.
+fn ordinals(events: &Events, process: usize) -> String {
+    let kinds = events.op_tables().into_iter().flat_map(|ops| &ops.kinds);
+    let mine = kinds.filter(|kind| kind.process as usize == process).map(|kind| kind.ordinal);
+    let ids: BTreeSet<Option<i64>> = mine.collect();
+    let label = |id: Option<i64>| id.map_or_else(|| "unknown".into(), |id| id.to_string());
+    ids.into_iter().map(label).collect::<Vec<_>>().join(", ")
+}
+
 /// Launch calls of each process: of kernels and of graphs, by the runtime and by the driver.
 fn launch_calls(events: &Events) -> Vec<i64> {
     const PREFIXES: [&str; 4] = ["cudaLaunch", "cuLaunch", "cudaGraphLaunch", "cuGraphLaunch"];
-    let launches: Vec<bool> =
-        events.names.texts().iter().map(|name| PREFIXES.iter().any(|prefix| name.starts_with(prefix))).collect();
+    let is_launch = |name: &str| PREFIXES.iter().any(|prefix| name.starts_with(prefix)) && !name.contains("HostFunc");
+    let calls = &events.calls;
+    let launches: Vec<bool> = calls.kinds.iter().map(|kind| is_launch(events.names.text(kind.name))).collect();
     let mut counts = vec![0; events.processes.len()];
-    for call in (0..events.calls.len()).filter(|&call| launches[events.calls.name[call] as usize]) {
-        counts[events.calls.process[call] as usize] += i64::from(events.counts_call(call));
+    for (row, &kind) in calls.kind.iter().enumerate().filter(|(_, kind)| launches[**kind as usize]) {
+        counts[calls.kinds[kind as usize].process as usize] += i64::from(events.counts_call(row));
     }
     counts
 }
@@ -87,7 +90,7 @@ fn process_table(spec: TableSpec, rows: &[Row], total: i64) -> Table {
             if row.worker { "worker" } else { "host" }.into(),
             row.devices.as_str().into(),
             row.launch_calls.into(),
-            row.kernels.into(),
+            row.rates.launches().into(),
             row.kernel_ns.into(),
             share(row.kernel_ns, total).into(),
             row.rates.per_second.into(),
@@ -100,15 +103,16 @@ fn process_table(spec: TableSpec, rows: &[Row], total: i64) -> Table {
 }
 
 fn launch_table(spec: TableSpec, rows: &[Row]) -> Table {
-    let launching: Vec<&Row> = rows.iter().filter(|row| row.kernels > 0).collect();
+    let launching: Vec<&Row> = rows.iter().filter(|row| row.rates.launches() > 0).collect();
     let cells = launching.iter().map(|row| [Cell::from(row.pid)].into_iter().chain(row.rates.cells()).collect());
     Table::new(spec, launching.len(), cells)
 }
 
 fn pid_warnings(input: &Input<'_>) -> Vec<Warning> {
     let events = input.events;
-    let ops = &events.kernels.ops;
-    let of_pid_0 = ops.process.iter().filter(|&&process| events.processes[process as usize].key.pid() == 0).count();
+    let ops = &events.kernels;
+    let is_pid_0 = |row: &usize| events.processes[ops.kind_of(*row).process as usize].key.pid() == 0;
+    let of_pid_0 = (0..ops.len()).filter(is_pid_0).count();
     if ops.is_empty() || of_pid_0 * 2 <= ops.len() {
         return Vec::new();
     }

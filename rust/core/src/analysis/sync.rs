@@ -5,15 +5,16 @@
 //! time of the devices that its process uses (where all of them are idle, if there are several). It is null where the
 //! export has no GPU op of any process that makes the call.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use rustc_hash::FxHashMap;
 
 use super::{Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, Outcome, Probe, RUNTIME, TRACE_CUDA, with_kernel_table};
-use crate::algo::grouping::{Grouped, Stats};
+use crate::algo::grouping::Stats;
 use crate::algo::intervals::IntervalSet;
 use crate::algo::topk::smallest_by;
-use crate::model::events::Events;
+use crate::model::events::{CallKind, Events};
 use crate::model::section::{Section, SectionSpec};
 use crate::model::strings::api_base_name;
 use crate::model::table::{Cell, ColumnSpec, Table, TableSpec};
@@ -67,45 +68,47 @@ pub(super) struct Group {
 pub(super) fn groups(input: &Input<'_>, by_process: bool) -> Vec<Group> {
     let events = input.events;
     let calls = &events.calls;
-    let kinds: Vec<Option<&str>> = events.names.texts().iter().map(|name| kind(name)).collect();
-    let rows: Vec<usize> =
-        (0..calls.len()).filter(|&i| kinds[calls.name[i] as usize].is_some() && events.counts_call(i)).collect();
-    let idle = common_idle(input);
-    let mut numbers: FxHashMap<(u32, u32), u32> = FxHashMap::default();
-    let mut keys = Vec::new();
-    let mut exposed: Vec<Option<i64>> = Vec::new();
-    let mut pairs = Vec::with_capacity(rows.len());
-    for i in rows {
-        let key = (if by_process { calls.process[i] } else { 0 }, calls.name[i]);
-        let group = *numbers.entry(key).or_insert_with(|| {
-            keys.push(key);
-            exposed.push(None);
+    let mut numbers: FxHashMap<(Option<u32>, u32), u32> = FxHashMap::default();
+    let mut keys: Vec<(Option<u32>, u32, &'static str)> = Vec::new();
+    let group = |call: &CallKind| {
+        let kind = kind(events.names.text(call.name))?;
+        let process = by_process.then_some(call.process);
+        let number = numbers.entry((process, call.name)).or_insert_with(|| {
+            keys.push((process, call.name, kind));
             u32::try_from(keys.len() - 1).unwrap_or(u32::MAX)
         });
-        if let Some(idle) = &idle[calls.process[i] as usize] {
-            *exposed[group as usize].get_or_insert(0) += idle.measure_within(calls.start[i], calls.end[i]);
+        Some(*number)
+    };
+    let group_of_kind: Vec<Option<u32>> = calls.kinds.iter().map(group).collect();
+    let rows: Vec<(u32, usize)> = calls
+        .kind
+        .iter()
+        .enumerate()
+        .filter_map(|(row, &kind)| Some((group_of_kind[kind as usize]?, row)))
+        .filter(|&(_, row)| events.counts_call(row))
+        .collect();
+    let idle = common_idle(input);
+    let mut exposed: Vec<Option<i64>> = vec![None; keys.len()];
+    for &(group, row) in &rows {
+        if let Some(idle) = &idle[calls.kind_of(row).process as usize] {
+            *exposed[group as usize].get_or_insert(0) += idle.measure_within(calls.start[row], calls.end(row));
         }
-        pairs.push((group, calls.end[i] - calls.start[i]));
     }
-    let stats = Grouped::gather(keys.len(), pairs.iter().copied()).stats(QUANTILES);
-    keys.into_iter()
-        .zip(stats)
-        .zip(exposed)
-        .filter_map(|(((process, name), stats), exposed)| {
-            let kind = kinds[name as usize]?;
-            Some(Group { process: by_process.then_some(process), name, kind, stats, exposed })
-        })
-        .collect()
+    let stats = calls.length.grouped(keys.len(), rows.iter().copied(), QUANTILES);
+    let group = |(((process, name, kind), stats), exposed)| Group { process, name, kind, stats, exposed };
+    // A kind of call may occur outside of the window only.
+    keys.into_iter().zip(stats).zip(exposed).map(group).filter(|group| group.stats.count > 0).collect()
 }
 
 /// For each process, when all devices that it uses are idle; `None` for a process without devices.
-fn common_idle(input: &Input<'_>) -> Vec<Option<IntervalSet>> {
-    let idle_of = |devices: &Vec<u32>| {
-        let mut sets = devices.iter().map(|&device| &input.derived.activity[device as usize].idle);
-        let first = sets.next()?.clone();
-        Some(sets.fold(first, |common, idle| common.intersect(idle)))
+fn common_idle<'a>(input: &Input<'a>) -> Vec<Option<Cow<'a, IntervalSet>>> {
+    let derived = input.derived;
+    let idle_of = |devices: &'a Vec<u32>| {
+        let mut sets = devices.iter().map(|&device| &derived.activity[device as usize].idle);
+        let first = Cow::Borrowed(sets.next()?);
+        Some(sets.fold(first, |common, idle| Cow::Owned(common.intersect(idle))))
     };
-    input.derived.devices_of_process.iter().map(idle_of).collect()
+    derived.devices_of_process.iter().map(idle_of).collect()
 }
 
 /// The table of groups: by total time, then name and process.

@@ -1,25 +1,42 @@
 //! Event columns: structure of arrays, one entry per accepted row, in table order.
+//!
+//! What few rows differ in (process, device, thread, name) is one small number per row, its kind.
 
 use super::ids::{Device, ProcessKey};
+use super::ints::Ints;
 use super::strings::Interner;
+use crate::algo::join::NONE;
+
+/// What ops of one kind have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OpKind {
+    /// Index into [`Events::devices`].
+    pub device: u32,
+    /// The CUDA ordinal of that device in this process.
+    pub ordinal: Option<i64>,
+    /// Index into [`Events::processes`].
+    pub process: u32,
+    /// Index into [`Events::names`]; [`NONE`] for what is no kernel.
+    pub name: u32,
+    /// Whether `graphNodeId` is set: the op is a node of a CUDA graph.
+    pub in_graph: bool,
+    /// `graphId`, 0 for none.
+    pub graph_id: i64,
+}
 
 /// GPU ops of one table. Every op has `end >= start`.
 #[derive(Debug, Default)]
 pub struct Ops {
     /// First nanosecond.
     pub start: Vec<i64>,
-    /// End in nanoseconds.
-    pub end: Vec<i64>,
-    /// Index into [`Events::devices`].
-    pub device: Vec<u32>,
-    /// Index into [`Events::processes`].
-    pub process: Vec<u32>,
+    /// Nanoseconds from start to end.
+    pub length: Ints,
+    /// Index into [`Ops::kinds`].
+    pub kind: Vec<u32>,
     /// Correlation id; 0 for none.
-    pub correlation: Vec<i64>,
-    /// Whether `graphNodeId` is set: the op is a node of a CUDA graph.
-    pub in_graph: Vec<bool>,
-    /// `graphId`, 0 for none.
-    pub graph_id: Vec<i64>,
+    pub correlation: Ints,
+    /// Kinds by number.
+    pub kinds: Vec<OpKind>,
 }
 
 impl Ops {
@@ -34,18 +51,30 @@ impl Ops {
     }
 
     /// Duration of one op.
-    pub fn duration(&self, i: usize) -> i64 {
-        self.end[i] - self.start[i]
+    pub fn duration(&self, row: usize) -> i64 {
+        self.length.get(row)
+    }
+
+    /// End of one op.
+    pub fn end(&self, row: usize) -> i64 {
+        self.start[row] + self.length.get(row)
+    }
+
+    /// What one op shares with others.
+    pub fn kind_of(&self, row: usize) -> &OpKind {
+        &self.kinds[self.kind[row] as usize]
     }
 }
 
-/// Kernels: ops with a name.
-#[derive(Debug, Default)]
-pub struct Kernels {
-    /// The ops.
-    pub ops: Ops,
+/// What API calls of one kind have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct CallKind {
+    /// Index into [`Events::threads`]; [`NONE`] for an unknown thread, which equals no other.
+    pub thread: u32,
+    /// Index into [`Events::processes`].
+    pub process: u32,
     /// Index into [`Events::names`].
-    pub name: Vec<u32>,
+    pub name: u32,
 }
 
 /// CUDA runtime and driver calls.
@@ -53,16 +82,14 @@ pub struct Kernels {
 pub struct ApiCalls {
     /// First nanosecond.
     pub start: Vec<i64>,
-    /// End in nanoseconds.
-    pub end: Vec<i64>,
-    /// Index into [`Events::threads`].
-    pub thread: Vec<u32>,
-    /// Index into [`Events::processes`].
-    pub process: Vec<u32>,
+    /// Nanoseconds from start to end.
+    pub length: Ints,
+    /// Index into [`ApiCalls::kinds`].
+    pub kind: Vec<u32>,
     /// Correlation id; 0 for none.
-    pub correlation: Vec<i64>,
-    /// Index into [`Events::names`].
-    pub name: Vec<u32>,
+    pub correlation: Ints,
+    /// Kinds by number.
+    pub kinds: Vec<CallKind>,
 }
 
 impl ApiCalls {
@@ -75,6 +102,40 @@ impl ApiCalls {
     pub fn is_empty(&self) -> bool {
         self.start.is_empty()
     }
+
+    /// End of one call.
+    pub fn end(&self, row: usize) -> i64 {
+        self.start[row] + self.length.get(row)
+    }
+
+    /// What one call shares with others.
+    pub fn kind_of(&self, row: usize) -> &CallKind {
+        &self.kinds[self.kind[row] as usize]
+    }
+}
+
+/// What NVTX ranges of one kind have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RangeKind {
+    /// Index into [`Events::threads`]; [`NONE`] for an unknown thread, which equals no other.
+    pub thread: u32,
+    /// Index into [`Events::processes`].
+    pub process: u32,
+    /// Normalised name: index into [`Events::range_names`].
+    pub name: u32,
+    /// Index into [`Events::domains`].
+    pub domain: u32,
+    /// Ends on another thread: left out of attribution.
+    pub crosses_threads: bool,
+    /// The first phase that matches the raw name, [`NO_PHASE`] for none.
+    pub phase: u16,
+}
+
+impl RangeKind {
+    /// Whether kernels can belong to such a range.
+    pub const fn can_enclose(&self) -> bool {
+        self.thread != NONE && !self.crosses_threads
+    }
 }
 
 /// NVTX ranges with `end > start`.
@@ -82,20 +143,12 @@ impl ApiCalls {
 pub struct NvtxRanges {
     /// First nanosecond.
     pub start: Vec<i64>,
-    /// End in nanoseconds.
-    pub end: Vec<i64>,
-    /// Index into [`Events::threads`].
-    pub thread: Vec<u32>,
-    /// Index into [`Events::processes`].
-    pub process: Vec<u32>,
-    /// Normalised name: index into [`Events::range_names`].
-    pub name: Vec<u32>,
-    /// Index into [`Events::domains`].
-    pub domain: Vec<u32>,
-    /// Ends on another thread: left out of attribution.
-    pub crosses_threads: Vec<bool>,
-    /// Index of the first phase that matches the raw name, [`NO_PHASE`] for none; empty without a phase map.
-    pub phase: Vec<u16>,
+    /// Nanoseconds from start to end.
+    pub length: Ints,
+    /// Index into [`NvtxRanges::kinds`].
+    pub kind: Vec<u32>,
+    /// Kinds by number.
+    pub kinds: Vec<RangeKind>,
     /// Ranges that were still open when the capture ended.
     pub open: i64,
 }
@@ -113,6 +166,21 @@ impl NvtxRanges {
     pub fn is_empty(&self) -> bool {
         self.start.is_empty()
     }
+
+    /// Duration of one range.
+    pub fn duration(&self, row: usize) -> i64 {
+        self.length.get(row)
+    }
+
+    /// End of one range.
+    pub fn end(&self, row: usize) -> i64 {
+        self.start[row] + self.length.get(row)
+    }
+
+    /// What one range shares with others.
+    pub fn kind_of(&self, row: usize) -> &RangeKind {
+        &self.kinds[self.kind[row] as usize]
+    }
 }
 
 /// A process of the trace.
@@ -128,7 +196,7 @@ pub struct Process {
 #[derive(Debug, Default)]
 pub struct Events {
     /// Kernels.
-    pub kernels: Kernels,
+    pub kernels: Ops,
     /// Memory copies.
     pub copies: Ops,
     /// Memory sets.
@@ -161,12 +229,7 @@ pub struct Events {
 impl Events {
     /// The four op tables: kernels, copies, sets, graph executions.
     pub fn op_tables(&self) -> [&Ops; 4] {
-        [&self.kernels.ops, &self.copies, &self.sets, &self.graphs]
-    }
-
-    /// The op tables that are called kernels in text: kernels and graph executions.
-    pub fn kernel_tables(&self) -> [&Ops; 2] {
-        [&self.kernels.ops, &self.graphs]
+        [&self.kernels, &self.copies, &self.sets, &self.graphs]
     }
 
     /// Whether an API call counts: it starts inside the window.
@@ -178,6 +241,17 @@ impl Events {
     pub fn can_join(&self) -> bool {
         let ops: usize = self.op_tables().iter().map(|ops| ops.len()).sum();
         ops > self.ops_without_process && !self.calls.is_empty()
+    }
+
+    /// Whether a range counts: it overlaps the window. Others matter only for the kernels that were launched in them.
+    pub fn counts_range(&self, range: usize) -> bool {
+        let ranges = &self.ranges;
+        self.window.is_none_or(|(start, end)| ranges.start[range] < end && ranges.end(range) > start)
+    }
+
+    /// Ranges that count.
+    pub fn counted_ranges(&self) -> impl Iterator<Item = usize> + Clone + '_ {
+        (0..self.ranges.len()).filter(|&range| self.counts_range(range))
     }
 
     /// Whether any GPU op was captured.

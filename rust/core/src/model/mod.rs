@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod ids;
+pub mod ints;
 pub mod section;
 pub mod strings;
 pub mod table;

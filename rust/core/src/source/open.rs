@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 const MAGIC: &[u8] = b"SQLite format 3\0";
 const WAL_FORMAT: u8 = 2;
 /// Longest text or row that is read: beyond any real name, below what would exhaust a login node.
-const MAX_CELL_BYTES: i32 = 256 << 20;
+pub const MAX_CELL_BYTES: u32 = 256 << 20;
 /// A writer holds its exclusive lock for the time of a commit.
 const WRITER_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -120,6 +120,18 @@ impl TraceFile {
         &self.path
     }
 
+    /// Where it is without symbolic links, from the root on.
+    pub fn real_path(&self) -> &Path {
+        &self.real
+    }
+
+    /// More text than the file can hold in one table. Cells that share bytes would otherwise fill any memory.
+    pub fn text_limit(&self) -> u64 {
+        let log = std::fs::metadata(log_path(&self.real)).map_or(0, |metadata| metadata.len());
+        // Two bytes of UTF-16 are up to three of UTF-8.
+        self.bytes.saturating_add(log).saturating_mul(2)
+    }
+
     /// Size in bytes.
     pub const fn bytes(&self) -> u64 {
         self.bytes
@@ -132,7 +144,7 @@ impl TraceFile {
 
     /// An error if the file changed since it was opened, which only a writer without locks can do.
     pub fn check_unchanged(&self) -> Result<()> {
-        let metadata = std::fs::metadata(&self.path).map_err(|error| io_error(&self.path, "the file", &error))?;
+        let metadata = std::fs::metadata(&self.real).map_err(|error| io_error(&self.path, "the file", &error))?;
         if self.access != Access::Snapshot
             && (metadata.len() != self.bytes || metadata.modified().ok() != self.modified)
         {
@@ -311,13 +323,18 @@ fn access_of(path: &Path, header: Header) -> Result<Access> {
 
 /// Whether there is a write-ahead log with something in it.
 fn has_log(path: &Path) -> Result<bool> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
+    let log = log_path(path);
     match std::fs::metadata(&log) {
         Ok(metadata) => Ok(metadata.len() > 0),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(io_error(Path::new(&log), "the write-ahead log", &error)),
+        Err(error) => Err(io_error(&log, "the write-ahead log", &error)),
     }
+}
+
+fn log_path(path: &Path) -> PathBuf {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    log.into()
 }
 
 fn real_path(path: &Path) -> std::io::Result<PathBuf> {
@@ -331,7 +348,7 @@ fn harden(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_CELL_BYTES)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_CELL_BYTES.cast_signed())?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     connection.busy_timeout(WRITER_PATIENCE)?;
     // mmap stays off: a file that another program truncates would end the process with a signal.

@@ -9,7 +9,7 @@ use super::batch::{BATCH_ROWS, Batch, CellKind, RowInts, Wanted};
 use super::open::{Access, TraceFile};
 use super::schema::{TableInfo, quoted};
 use super::{Part, RowSource};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Below this many row ids a table is read in one piece.
 const SPLIT_ROWS: i128 = 20_000;
@@ -79,6 +79,7 @@ impl RowSource for SqliteRows<'_> {
         sink: &mut dyn FnMut(&Batch) -> Result<()>,
     ) -> Result<()> {
         let sql = select(table, columns, part);
+        let text_limit = self.file.text_limit();
         self.with_connection(|connection| {
             let failed = |error: rusqlite::Error| self.file.error(&table.name, &error);
             let mut statement = connection.prepare(&sql).map_err(failed)?;
@@ -90,6 +91,7 @@ impl RowSource for SqliteRows<'_> {
             let mut batch = Batch::new(columns);
             let ints = columns.iter().filter(|column| column.kind == CellKind::Int).count();
             let mut row_ints = RowInts::new(&vec![true; ints]);
+            let mut text_bytes = 0_u64;
             while let Some(row) = rows.next().map_err(failed)? {
                 row_ints.clear();
                 let (mut int, mut text) = (0, 0);
@@ -101,14 +103,18 @@ impl RowSource for SqliteRows<'_> {
                             int += 1;
                         }
                         CellKind::Text => {
-                            batch
-                                .text_mut(text)
-                                .push(value.as_bytes().ok().filter(|_| matches!(value, ValueRef::Text(_))));
+                            let cell = value.as_bytes().ok().filter(|_| matches!(value, ValueRef::Text(_)));
+                            text_bytes += cell.map_or(0, |cell| cell.len() as u64);
+                            batch.text_mut(text).push(cell);
                             text += 1;
                         }
                     }
                 }
                 batch.end_row(&row_ints);
+                if text_bytes > text_limit {
+                    let detail = format!("{}: its texts are longer than the file", table.name);
+                    return Err(Error::Corrupt { path: self.file.path().into(), detail });
+                }
                 if batch.rows() == BATCH_ROWS {
                     sink(&batch)?;
                     batch.clear();

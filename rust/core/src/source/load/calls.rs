@@ -1,9 +1,12 @@
 //! CUDA runtime and driver calls. Accepted: integer `start` and `end`, `end >= start`.
+//!
+//! All calls are kept, also those outside of a window: an op of the window may have been asked for before it.
 
-use super::places::{LocalIds, Places};
+use super::places::{GlobalKinds, LocalIds, Places};
 use super::texts::Strings;
 use super::{LoadOptions, Part, times};
-use crate::model::events::ApiCalls;
+use crate::model::events::{ApiCalls, CallKind};
+use crate::model::ints::{Ints, concat};
 use crate::source::batch::{Batch, Wanted};
 use crate::source::schema::TableInfo;
 
@@ -11,12 +14,12 @@ use crate::source::schema::TableInfo;
 #[derive(Debug, Default)]
 pub(super) struct CallPart {
     start: Vec<i64>,
-    end: Vec<i64>,
-    correlation: Vec<i64>,
-    thread: Vec<u32>,
+    length: Ints,
+    correlation: Ints,
+    kind: Vec<u32>,
+    /// Thread and the id of the name, by kind.
+    kinds: LocalIds<(u32, Option<i64>)>,
     pub(super) threads: LocalIds<Option<i64>>,
-    name: Vec<u32>,
-    names: LocalIds<Option<i64>>,
     rejected: i64,
 }
 
@@ -40,11 +43,11 @@ impl Part for CallPart {
                 self.rejected += 1;
                 continue;
             };
+            let thread = self.threads.number(int(2));
             self.start.push(start);
-            self.end.push(end);
-            self.thread.push(self.threads.number(int(2)));
+            self.length.push(end - start);
             self.correlation.push(int(3).unwrap_or(0));
-            self.name.push(self.names.number(int(4)));
+            self.kind.push(self.kinds.number((thread, int(4))));
         }
     }
 
@@ -54,18 +57,25 @@ impl Part for CallPart {
 }
 
 /// All calls.
-pub(super) fn fill(parts: Vec<CallPart>, places: &Places, strings: &mut Strings) -> ApiCalls {
-    let mut calls = ApiCalls::default();
-    for part in parts {
-        let names: Vec<u32> = part.names.values().iter().map(|&id| strings.name(id)).collect();
-        let threads: Vec<(u32, u32)> =
-            part.threads.values().iter().map(|&tid| (places.thread(tid), places.thread_process(tid))).collect();
-        calls.name.extend(part.name.iter().map(|&local| names[local as usize]));
-        calls.thread.extend(part.thread.iter().map(|&local| threads[local as usize].0));
-        calls.process.extend(part.thread.iter().map(|&local| threads[local as usize].1));
-        calls.start.extend(part.start);
-        calls.end.extend(part.end);
-        calls.correlation.extend(part.correlation);
-    }
-    calls
+pub(super) fn fill(mut parts: Vec<CallPart>, places: &Places, strings: &mut Strings) -> ApiCalls {
+    let mut kinds = GlobalKinds::default();
+    let global: Vec<Vec<u32>> = parts
+        .iter()
+        .map(|part| {
+            let local = part.kinds.values().iter();
+            local
+                .map(|&(thread, name)| {
+                    let tid = part.threads.values()[thread as usize];
+                    let (thread, process) = (places.thread(tid), places.thread_process(tid));
+                    kinds.number(CallKind { thread, process, name: strings.name(name) })
+                })
+                .collect()
+        })
+        .collect();
+    let mut column = |take: fn(&mut CallPart) -> Ints| Ints::concat(parts.iter_mut().map(take).collect());
+    let length = column(|part| std::mem::take(&mut part.length));
+    let correlation = column(|part| std::mem::take(&mut part.correlation));
+    let start = concat(parts.iter_mut().map(|part| std::mem::take(&mut part.start)).collect(), |_, start| start);
+    let kind = concat(parts.into_iter().map(|part| part.kind).collect(), |part, kind: u32| global[part][kind as usize]);
+    ApiCalls { start, length, kind, correlation, kinds: kinds.into_values() }
 }

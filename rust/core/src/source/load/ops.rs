@@ -2,10 +2,12 @@
 //!
 //! Accepted: integer `start`, `end` and `deviceId`, `end >= start`, not both times 0.
 
-use super::places::{LocalIds, OpPlace, Places};
+use super::places::{GlobalKinds, LocalIds, OpPlace, Places};
 use super::texts::Strings;
 use super::{LoadOptions, Part, times};
-use crate::model::events::{Kernels, Ops};
+use crate::algo::join::NONE;
+use crate::model::events::{OpKind, Ops};
+use crate::model::ints::{Ints, concat};
 use crate::source::batch::{Batch, Wanted};
 use crate::source::schema::TableInfo;
 
@@ -13,37 +15,36 @@ use crate::source::schema::TableInfo;
 #[derive(Debug, Default)]
 pub(super) struct OpPart {
     start: Vec<i64>,
-    end: Vec<i64>,
-    correlation: Vec<i64>,
-    in_graph: Vec<bool>,
-    graph_id: Vec<i64>,
-    pub(super) place: Vec<u32>,
+    length: Ints,
+    correlation: Ints,
+    pub(super) kind: Vec<u32>,
+    /// Place of the op and the id of its name, by kind.
+    pub(super) kinds: LocalIds<(u32, Option<i64>)>,
     pub(super) places: LocalIds<OpPlace>,
     tells_device: bool,
     rejected: i64,
 }
 
 impl OpPart {
-    /// Adds a row if it is an op of the window, and tells whether it was added.
-    fn add_row(&mut self, batch: &Batch, row: usize, options: &LoadOptions) -> bool {
+    fn add_row(&mut self, batch: &Batch, row: usize, name: Option<i64>, options: &LoadOptions) {
         let int = |column: usize| batch.int(row, column);
         let device = int(2);
-        let Some((start, end)) =
-            times(int(0), int(1)).filter(|&times| times != (0, 0) && (device.is_some() || !self.tells_device))
-        else {
+        let accepted =
+            times(int(0), int(1)).filter(|&times| times != (0, 0) && (device.is_some() || !self.tells_device));
+        let Some((start, end)) = accepted else {
             self.rejected += 1;
-            return false;
+            return;
         };
         if options.window.is_some_and(|(from, to)| !(from..to).contains(&start)) {
-            return false;
+            return;
         }
+        let in_graph = int(5).is_some_and(|node| node != 0);
+        let place = OpPlace { process: int(3), device, in_graph, graph_id: int(6).unwrap_or(0) };
+        let place = self.places.number(place);
         self.start.push(start);
-        self.end.push(end);
-        self.place.push(self.places.number((int(3), device)));
+        self.length.push(end - start);
         self.correlation.push(int(4).unwrap_or(0));
-        self.in_graph.push(int(5).is_some_and(|node| node != 0));
-        self.graph_id.push(int(6).unwrap_or(0));
-        true
+        self.kind.push(self.kinds.number((place, name)));
     }
 }
 
@@ -64,7 +65,7 @@ impl Part for OpPart {
 
     fn add(&mut self, batch: &Batch, options: &LoadOptions) {
         for row in 0..batch.rows() {
-            self.add_row(batch, row, options);
+            self.add_row(batch, row, None, options);
         }
     }
 
@@ -73,12 +74,10 @@ impl Part for OpPart {
     }
 }
 
-/// Accepted kernels of one part.
+/// Accepted kernels of one part: ops with a name, `demangledName`, else `shortName`.
 #[derive(Debug, Default)]
 pub(super) struct KernelPart {
     pub(super) ops: OpPart,
-    name: Vec<u32>,
-    names: LocalIds<Option<i64>>,
 }
 
 impl Part for KernelPart {
@@ -95,15 +94,13 @@ impl Part for KernelPart {
     ];
 
     fn new(table: &TableInfo) -> Self {
-        Self { ops: OpPart::new(table), ..Self::default() }
+        Self { ops: OpPart::new(table) }
     }
 
     fn add(&mut self, batch: &Batch, options: &LoadOptions) {
         for row in 0..batch.rows() {
-            if self.ops.add_row(batch, row, options) {
-                let name = batch.int(row, 7).or_else(|| batch.int(row, 8));
-                self.name.push(self.names.number(name));
-            }
+            let name = batch.int(row, 7).or_else(|| batch.int(row, 8));
+            self.ops.add_row(batch, row, name, options);
         }
     }
 
@@ -112,48 +109,42 @@ impl Part for KernelPart {
     }
 }
 
+/// The ops of a table; `name` numbers the names of kernels, and other ops have none.
+fn fill(mut parts: Vec<OpPart>, places: &Places, mut name: impl FnMut(Option<i64>) -> u32) -> Ops {
+    let mut kinds = GlobalKinds::default();
+    let global: Vec<Vec<u32>> = parts
+        .iter()
+        .map(|part| {
+            let local = part.kinds.values().iter();
+            local
+                .map(|&(place, id)| {
+                    let place = part.places.values()[place as usize];
+                    kinds.number(OpKind {
+                        device: places.device(place),
+                        ordinal: place.device,
+                        process: places.op_process(place.process),
+                        name: name(id),
+                        in_graph: place.in_graph,
+                        graph_id: place.graph_id,
+                    })
+                })
+                .collect()
+        })
+        .collect();
+    let mut column = |take: fn(&mut OpPart) -> Ints| Ints::concat(parts.iter_mut().map(take).collect());
+    let length = column(|part| std::mem::take(&mut part.length));
+    let correlation = column(|part| std::mem::take(&mut part.correlation));
+    let start = concat(parts.iter_mut().map(|part| std::mem::take(&mut part.start)).collect(), |_, start| start);
+    let kind = concat(parts.into_iter().map(|part| part.kind).collect(), |part, kind: u32| global[part][kind as usize]);
+    Ops { start, length, kind, correlation, kinds: kinds.into_values() }
+}
+
 /// The ops of a table without names.
 pub(super) fn plain(parts: Vec<OpPart>, places: &Places) -> Ops {
-    let mut ops = Ops::default();
-    reserve(&mut ops, parts.iter());
-    for part in parts {
-        append(&mut ops, part, places);
-    }
-    ops
+    fill(parts, places, |_| NONE)
 }
 
 /// The kernels.
-pub(super) fn kernels(parts: Vec<KernelPart>, places: &Places, strings: &mut Strings) -> Kernels {
-    let mut kernels = Kernels::default();
-    reserve(&mut kernels.ops, parts.iter().map(|part| &part.ops));
-    kernels.name.reserve_exact(parts.iter().map(|part| part.name.len()).sum());
-    for part in parts {
-        let names: Vec<u32> = part.names.values().iter().map(|&id| strings.name(id)).collect();
-        kernels.name.extend(part.name.iter().map(|&local| names[local as usize]));
-        append(&mut kernels.ops, part.ops, places);
-    }
-    kernels
-}
-
-fn reserve<'a>(ops: &mut Ops, parts: impl Iterator<Item = &'a OpPart>) {
-    let rows = parts.map(|part| part.start.len()).sum();
-    ops.start.reserve_exact(rows);
-    ops.end.reserve_exact(rows);
-    ops.device.reserve_exact(rows);
-    ops.process.reserve_exact(rows);
-    ops.correlation.reserve_exact(rows);
-    ops.in_graph.reserve_exact(rows);
-    ops.graph_id.reserve_exact(rows);
-}
-
-fn append(ops: &mut Ops, part: OpPart, places: &Places) {
-    let local: Vec<(u32, u32)> =
-        part.places.values().iter().map(|&place| (places.device(place), places.op_process(place.0))).collect();
-    ops.device.extend(part.place.iter().map(|&place| local[place as usize].0));
-    ops.process.extend(part.place.iter().map(|&place| local[place as usize].1));
-    ops.start.extend(part.start);
-    ops.end.extend(part.end);
-    ops.correlation.extend(part.correlation);
-    ops.in_graph.extend(part.in_graph);
-    ops.graph_id.extend(part.graph_id);
+pub(super) fn kernels(parts: Vec<KernelPart>, places: &Places, strings: &mut Strings) -> Ops {
+    fill(parts.into_iter().map(|part| part.ops).collect(), places, |id| strings.name(id))
 }

@@ -46,8 +46,48 @@ impl<K: Copy + Eq + Hash> LocalIds<K> {
     }
 }
 
-/// Where a GPU op ran, as its row says: `globalPid` and `deviceId` (`None` in an export without that column).
-pub(super) type OpPlace = (Option<i64>, Option<i64>);
+/// Kinds of the whole trace, numbered in order of arrival. Numbers never reach an output.
+#[derive(Debug)]
+pub(super) struct GlobalKinds<K> {
+    numbers: FxHashMap<K, u32>,
+    values: Vec<K>,
+}
+
+impl<K> Default for GlobalKinds<K> {
+    fn default() -> Self {
+        Self { numbers: FxHashMap::default(), values: Vec::new() }
+    }
+}
+
+impl<K: Copy + Eq + Hash> GlobalKinds<K> {
+    /// The number of a kind.
+    pub(super) fn number(&mut self, kind: K) -> u32 {
+        let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+        let number = *self.numbers.entry(kind).or_insert(next);
+        if number == next {
+            self.values.push(kind);
+        }
+        number
+    }
+
+    /// All kinds by number.
+    pub(super) fn into_values(self) -> Vec<K> {
+        self.values
+    }
+}
+
+/// Where a GPU op ran, as its row says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct OpPlace {
+    /// `globalPid`.
+    pub(super) process: Option<i64>,
+    /// `deviceId`; `None` in an export without that column.
+    pub(super) device: Option<i64>,
+    /// Whether `graphNodeId` is set.
+    pub(super) in_graph: bool,
+    /// `graphId`, 0 for none.
+    pub(super) graph_id: i64,
+}
 
 /// Processes, threads and devices of the whole trace.
 pub(super) struct Places {
@@ -73,7 +113,7 @@ impl Places {
         let callers = distinct(call_threads().map(process_of));
         let sole_caller = if let [one] = callers.as_slice() { Some(*one) } else { None };
         let used = distinct(ops.flat_map(|part| {
-            part.places.values().iter().map(|&(process, device)| (resolve(process, sole_caller), device))
+            part.places.values().iter().map(|place| (resolve(place.process, sole_caller), place.device))
         }));
         let keys = distinct(
             callers.into_iter().chain(used.iter().map(|place| place.0)).chain(range_threads().map(process_of)),
@@ -90,8 +130,8 @@ impl Places {
     }
 
     /// The number of the device of an op.
-    pub(super) fn device(&self, (process, device): OpPlace) -> u32 {
-        self.device_of[&(resolve(process, self.sole_caller), device)]
+    pub(super) fn device(&self, place: OpPlace) -> u32 {
+        self.device_of[&(resolve(place.process, self.sole_caller), place.device)]
     }
 
     /// The number of the process of a thread.
@@ -110,8 +150,10 @@ impl Places {
             return 0;
         }
         let without = ops.map(|part| {
-            let unknown: Vec<bool> = part.places.values().iter().map(|place| place.0.is_none()).collect();
-            part.place.iter().filter(|&&place| unknown[place as usize]).count()
+            let places = part.places.values();
+            let kinds = part.kinds.values().iter();
+            let unknown: Vec<bool> = kinds.map(|&(place, _)| places[place as usize].process.is_none()).collect();
+            part.kind.iter().filter(|&&kind| unknown[kind as usize]).count()
         });
         without.sum()
     }

@@ -2,10 +2,11 @@
 
 use rustc_hash::FxHashMap;
 
-use super::places::{LocalIds, Places};
+use super::places::{GlobalKinds, LocalIds, Places};
 use super::texts::Strings;
 use super::{LoadOptions, Part, time};
-use crate::model::events::{Events, NO_PHASE};
+use crate::model::events::{Events, NO_PHASE, RangeKind};
+use crate::model::ints::{Ints, concat};
 use crate::model::strings::{Interner, normalised_range_name};
 use crate::source::batch::{Batch, Wanted};
 use crate::source::schema::TableInfo;
@@ -15,20 +16,28 @@ const DOMAIN_CREATE: i64 = 75;
 /// Set in a name reference that points to a registered string instead of a text of the part.
 const REGISTERED: u32 = 1 << 31;
 
+/// What ranges of one kind have in common within a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct LocalKind {
+    thread: u32,
+    domain: i64,
+    crosses_threads: bool,
+    /// A text of the part, or with [`REGISTERED`] an id among its registered strings.
+    name: u32,
+    /// Of the raw text; that of a registered string is found later.
+    phase: u16,
+}
+
 /// Accepted ranges of one part.
 #[derive(Debug, Default)]
 pub(super) struct RangePart {
     start: Vec<i64>,
-    end: Vec<i64>,
-    crosses_threads: Vec<bool>,
-    thread: Vec<u32>,
+    length: Ints,
+    kind: Vec<u32>,
+    kinds: LocalIds<LocalKind>,
     pub(super) threads: LocalIds<Option<i64>>,
-    domain: Vec<u32>,
-    domains: LocalIds<(Option<i64>, i64)>,
-    name: Vec<u32>,
     texts: Interner,
     registered: LocalIds<Option<i64>>,
-    phase: Vec<u16>,
     domain_names: Vec<(Option<i64>, i64, DomainName)>,
     open: i64,
     rejected: i64,
@@ -93,23 +102,22 @@ impl RangePart {
             self.rejected += i64::from(end < start);
             return;
         }
-        if options.window.is_some_and(|(from, to)| start >= to || end <= from) {
-            return;
-        }
         let tid = int(3);
-        self.start.push(start);
-        self.end.push(end);
-        self.crosses_threads.push(int(4).is_some_and(|other| other != 0 && Some(other) != tid));
-        self.thread.push(self.threads.number(tid));
-        self.domain.push(self.domains.number((tid, int(6).unwrap_or(0))));
         let text = batch.text(row, 7);
-        if let Some(phases) = &options.phases {
-            self.phase.push(text.as_deref().map_or(NO_PHASE, |text| phases.find(text)));
-        }
-        self.name.push(match text {
-            Some(text) => self.texts.intern(&normalised_range_name(&text)),
-            None => self.registered.number(int(5)) | REGISTERED,
-        });
+        let phase = |text: &str| options.phases.as_ref().map_or(NO_PHASE, |phases| phases.find(text));
+        let kind = LocalKind {
+            thread: self.threads.number(tid),
+            domain: int(6).unwrap_or(0),
+            crosses_threads: int(4).is_some_and(|other| other != 0 && Some(other) != tid),
+            phase: text.as_deref().map_or(NO_PHASE, phase),
+            name: match text {
+                Some(text) => self.texts.intern(&normalised_range_name(&text)),
+                None => self.registered.number(int(5)) | REGISTERED,
+            },
+        };
+        self.start.push(start);
+        self.length.push(end - start);
+        self.kind.push(self.kinds.number(kind));
     }
 
     fn add_domain(&mut self, batch: &Batch, row: usize) {
@@ -126,7 +134,7 @@ impl RangePart {
 
 /// All ranges, with their names and domains.
 pub(super) fn fill(
-    parts: Vec<RangePart>,
+    mut parts: Vec<RangePart>,
     places: &Places,
     strings: &Strings,
     options: &LoadOptions,
@@ -134,45 +142,41 @@ pub(super) fn fill(
 ) {
     let domain_names = domain_names(&parts, places, strings);
     let Events { ranges, range_names, domains, .. } = events;
-    for part in parts {
+    let mut kinds = GlobalKinds::default();
+    let mut global: Vec<Vec<u32>> = Vec::with_capacity(parts.len());
+    for part in &mut parts {
         let texts: Vec<u32> = part.texts.texts().iter().map(|text| range_names.intern(text)).collect();
-        let raw = |id: &Option<i64>| registered_text(*id, strings);
-        let registered: Vec<u32> =
-            part.registered.values().iter().map(|id| range_names.intern(&normalised_range_name(raw(id)))).collect();
-        let is_registered = |name: u32| name & REGISTERED != 0;
-        ranges.name.extend(part.name.iter().map(|&name| {
-            if is_registered(name) { registered[(name & !REGISTERED) as usize] } else { texts[name as usize] }
-        }));
-        if let Some(phases) = &options.phases {
-            let by_id: Vec<u16> = part.registered.values().iter().map(|id| phases.find(raw(id))).collect();
-            ranges.phase.extend(
-                part.name.iter().zip(&part.phase).map(|(&name, &phase)| {
-                    if is_registered(name) { by_id[(name & !REGISTERED) as usize] } else { phase }
-                }),
-            );
-        }
-        let threads: Vec<(u32, u32)> =
-            part.threads.values().iter().map(|&tid| (places.thread(tid), places.thread_process(tid))).collect();
-        let local_domains: Vec<u32> = part
-            .domains
-            .values()
-            .iter()
-            .map(|&(tid, domain)| match domain {
-                0 => domains.intern("default"),
-                _ => match domain_names.get(&(places.thread_process(tid), domain)) {
-                    Some(name) => domains.intern(name),
-                    None => domains.intern(&format!("domain {domain}")),
-                },
-            })
-            .collect();
-        ranges.thread.extend(part.thread.iter().map(|&local| threads[local as usize].0));
-        ranges.process.extend(part.thread.iter().map(|&local| threads[local as usize].1));
-        ranges.domain.extend(part.domain.iter().map(|&local| local_domains[local as usize]));
-        ranges.start.extend(part.start);
-        ranges.end.extend(part.end);
-        ranges.crosses_threads.extend(part.crosses_threads);
+        part.texts = Interner::default();
+        let raw = |name: u32| registered_text(part.registered.values()[(name & !REGISTERED) as usize], strings);
+        let mut kind = |local: &LocalKind| {
+            let tid = part.threads.values()[local.thread as usize];
+            let process = places.thread_process(tid);
+            let is_registered = local.name & REGISTERED != 0;
+            let name = if is_registered {
+                range_names.intern(&normalised_range_name(raw(local.name)))
+            } else {
+                texts[local.name as usize]
+            };
+            let phase = match &options.phases {
+                Some(phases) if is_registered => phases.find(raw(local.name)),
+                _ => local.phase,
+            };
+            let domain = match (local.domain, domain_names.get(&(process, local.domain))) {
+                (0, _) => domains.intern("default"),
+                (_, Some(name)) => domains.intern(name),
+                (number, None) => domains.intern(&format!("domain {number}")),
+            };
+            let (thread, crosses_threads) = (places.thread(tid), local.crosses_threads);
+            kinds.number(RangeKind { thread, process, name, domain, crosses_threads, phase })
+        };
+        global.push(part.kinds.values().iter().map(&mut kind).collect());
         ranges.open += part.open;
     }
+    ranges.length = Ints::concat(parts.iter_mut().map(|part| std::mem::take(&mut part.length)).collect());
+    ranges.start = concat(parts.iter_mut().map(|part| std::mem::take(&mut part.start)).collect(), |_, start| start);
+    let local = parts.into_iter().map(|part| part.kind).collect();
+    ranges.kind = concat(local, |part, kind: u32| global[part][kind as usize]);
+    ranges.kinds = kinds.into_values();
 }
 
 fn registered_text(id: Option<i64>, strings: &Strings) -> &str {

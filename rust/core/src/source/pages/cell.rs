@@ -5,6 +5,7 @@ use super::layout::{ColumnLayout, Default, TableLayout};
 use super::tree::LEAF;
 use crate::error::Result;
 use crate::source::batch::{Batch, CellKind, RowInts, Wanted};
+use crate::source::open::MAX_CELL_BYTES;
 
 /// How many cells a leaf page has.
 pub fn cells(file: &PageFile, page: u32, bytes: &[u8]) -> Result<usize> {
@@ -40,6 +41,10 @@ pub struct Decoder<'a> {
     file: &'a PageFile,
     steps: Vec<Step>,
     row: RowInts,
+    /// The row id of the last cell: ids ascend.
+    last: Option<i64>,
+    /// Bytes of all records so far.
+    bytes: u64,
     /// Records that continue on overflow pages are put together here.
     whole: Vec<u8>,
     page: Vec<u8>,
@@ -75,7 +80,8 @@ impl<'a> Decoder<'a> {
         while let Some(Step::Skip) = steps.last() {
             steps.pop();
         }
-        Self { file, steps, row: RowInts::new(&known), whole: Vec::new(), page: Vec::new() }
+        let row = RowInts::new(&known);
+        Self { file, steps, row, last: None, bytes: 0, whole: Vec::new(), page: Vec::new() }
     }
 
     /// Adds the rows of a leaf page.
@@ -97,10 +103,22 @@ impl<'a> Decoder<'a> {
         let damaged = |detail| self.file.corrupt(number, detail);
         let (length, rest) = varint(bytes).ok_or_else(|| damaged("a cell ends too early"))?;
         let (rowid, rest) = varint(rest).ok_or_else(|| damaged("a cell ends too early"))?;
+        // Cells that share bytes, or a chain of pages in a circle, would fill any memory.
+        self.bytes = self.bytes.saturating_add(length);
+        if self.bytes > self.file.bytes() {
+            return Err(damaged("the table's records are longer than the file"));
+        }
+        if length > u64::from(MAX_CELL_BYTES) {
+            return Err(self.file.too_big(number, length));
+        }
         let length = usize::try_from(length).map_err(|_| damaged("a cell of impossible length"))?;
         let local = local_length(length, self.file.usable());
         let Some(payload) = rest.get(..local) else { return Err(damaged("a cell reaches beyond its page")) };
         let rowid = rowid.cast_signed();
+        if self.last.is_some_and(|last| last >= rowid) {
+            return Err(damaged("row ids are out of order"));
+        }
+        self.last = Some(rowid);
         let fault = match self.record(payload, rowid, batch) {
             Ok(()) => return Ok(()),
             Err(fault) => fault,

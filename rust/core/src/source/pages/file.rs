@@ -31,7 +31,7 @@ pub struct PageFile {
 impl PageFile {
     /// Opens the pages of a file that was checked, or tells why they cannot be read directly.
     pub fn open(trace: &TraceFile) -> Result<Result<Self, String>> {
-        let file = File::open(trace.path()).map_err(|error| trace.io_error("the pages", &error))?;
+        let file = File::open(trace.real_path()).map_err(|error| trace.io_error("the pages", &error))?;
         let mut bytes = [0_u8; Header::BYTES];
         read_exact_at(&file, &mut bytes, 0).map_err(|error| trace.io_error("the header", &error))?;
         let header = Header::new(bytes);
@@ -72,6 +72,11 @@ impl PageFile {
         self.pages
     }
 
+    /// Bytes of all pages.
+    pub const fn bytes(&self) -> u64 {
+        self.pages as u64 * self.page_size as u64
+    }
+
     /// How text is stored.
     pub const fn encoding(&self) -> Encoding {
         self.encoding
@@ -95,6 +100,12 @@ impl PageFile {
     /// The error for a table that `SQLite` could not read.
     pub fn query_error(&self, table: &str, error: &rusqlite::Error) -> Error {
         Error::Query { path: self.path.clone(), what: table.into(), detail: error.to_string() }
+    }
+
+    /// The error for a row that is larger than any that is read.
+    pub fn too_big(&self, page: u32, bytes: u64) -> Error {
+        let detail = format!("string or blob too big: a row of {bytes} bytes");
+        Error::Query { path: self.path.clone(), what: format!("page {page}"), detail }
     }
 
     /// The error for a page that does not hold what it must.
