@@ -108,7 +108,8 @@ class Trace:
     ) -> dict[str, Any]:
         """Reads the rows and computes every section.
 
-        Returns a dict: trace (facts and row counts), window, warnings (code, message, section), sections.
+        Returns a dict: trace (facts and row counts), window, warnings (code, message, section), sections, and stages
+        (name and wall time in ns of each stage).
         """
 
 def open_trace(path: str, *, source: str = "auto") -> Trace:

@@ -130,7 +130,7 @@ class Trace:
     gpu_names: dict[Device, Optional[str]] = field(default_factory=dict)
     rejected: dict[str, int] = field(default_factory=dict)
     joinable: bool = False
-    node_calls: Optional[set[int]] = None
+    node_launches: Optional[set[tuple[int, Optional[int]]]] = None
 
     @property
     def kernels(self) -> list[Op]:
@@ -139,9 +139,9 @@ class Trace:
 
     def is_execution(self, op: Op) -> bool:
         """Whether an op counts as a kernel: a kernel, or a whole graph whose kernels were not traced as well."""
-        if self.node_calls is None:
-            self.node_calls = {kernel.call.rowid for kernel in self.kernels if kernel.call}
-        return op.kind == KERNEL or (op.kind == GRAPH and not (op.call and op.call.rowid in self.node_calls))
+        if self.node_launches is None:
+            self.node_launches = {(kernel.process, kernel.corr) for kernel in self.kernels if kernel.corr}
+        return op.kind == KERNEL or (op.kind == GRAPH and (op.process, op.corr) not in self.node_launches)
 
 
 class Reader:

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nsys_explain_core::model::section::{Status, Warning};
 use nsys_explain_core::{self as core, AnalyzeOptions, Report, TableSummary, WindowSource};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -17,6 +17,29 @@ use crate::section::Section;
 pub struct Trace {
     trace: Arc<core::Trace>,
 }
+
+/// A whole number, out of whose range is an error of value as any other.
+struct Whole<T>(T);
+
+impl<'a, 'py, T> FromPyObject<'a, 'py> for Whole<T>
+where
+    T: FromPyObject<'a, 'py>,
+{
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        object.extract().map(Self).map_err(Into::into).map_err(|error: PyErr| {
+            if error.is_instance_of::<PyOverflowError>(object.py()) {
+                PyValueError::new_err(format!("{} is out of range", *object))
+            } else {
+                error
+            }
+        })
+    }
+}
+
+/// Start and end in nanoseconds; an open side is None.
+type Window = (Option<Whole<i64>>, Option<Whole<i64>>);
 
 /// Opens and probes an export, read-only.
 #[pyfunction]
@@ -99,14 +122,23 @@ impl Trace {
         phase_map: Option<Vec<(String, Vec<String>)>>,
         kernel_percentiles: bool,
         nvtx_kernel_map: bool,
-        threads: Option<usize>,
-        window: Option<(Option<i64>, Option<i64>)>,
+        threads: Option<Whole<usize>>,
+        window: Option<Window>,
         progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let trace = Arc::clone(&self.trace);
+        let threads = threads.map(|threads| threads.0);
+        let window = window.map(|(start, end)| (start.map(|time| time.0), end.map(|time| time.0)));
         let options = AnalyzeOptions { phases: phase_map, kernel_percentiles, nvtx_kernel_map, threads, window };
-        let (report, tables) = enter(py, progress.as_ref(), move |progress| trace.analyze(&options, progress))?;
-        self.result(py, report, &tables)
+        let (report, tables, stages) = enter(py, progress.as_ref(), move |progress| {
+            let (report, tables) = trace.analyze(&options, progress)?;
+            Ok((report, tables, progress.stages()))
+        })?;
+        let result = self.result(py, report, &tables)?;
+        let stages =
+            stages.into_iter().map(|(stage, time)| (stage, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)));
+        result.set_item("stages", stages.collect::<Vec<_>>())?;
+        Ok(result)
     }
 }
 

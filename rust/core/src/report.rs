@@ -92,6 +92,10 @@ pub(crate) fn warnings(schema: &Schema, metadata: &Metadata, loaded: &Loaded, op
         );
         add("no_call_join", message, None);
     }
+    if events.lacks_correlation && events.has_gpu_ops() && !events.calls.is_empty() {
+        let message = "The export lacks correlationId: GPU ops cannot be matched to the calls that launched them.";
+        add("no_call_join", message.into(), None);
+    }
     if loaded.partly_mapped_devices {
         let message = "TARGET_INFO_CUDA_DEVICE maps only some devices to physical GPUs: one GPU may appear twice.";
         add("device_identity", message.into(), Some("gpu_idle"));

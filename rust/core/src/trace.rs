@@ -51,6 +51,9 @@ pub struct TableSummary {
     pub columns: Vec<String>,
 }
 
+/// More threads than any machine has cores.
+const MAX_THREADS: usize = 1024;
+
 /// Where rows come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Source {
@@ -201,8 +204,8 @@ impl Trace {
         let window = window(options.window)?;
         let mut pool = rayon::ThreadPoolBuilder::new();
         if let Some(threads) = options.threads {
-            if threads == 0 {
-                return Err(Error::InvalidArgument("threads: at least 1".into()));
+            if !(1..=MAX_THREADS).contains(&threads) {
+                return Err(Error::InvalidArgument(format!("threads: {threads} is not between 1 and {MAX_THREADS}")));
             }
             pool = pool.num_threads(threads);
         }

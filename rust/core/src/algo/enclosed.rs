@@ -3,15 +3,47 @@
 //! `O((calls + ranges) log calls)` for any input: calls of one thread follow each other in every genuine export, so a
 //! range holds a contiguous run of them; where they overlap, an offline sweep over a Fenwick tree gives the same answer.
 
-/// The GPU work of one API call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Load {
-    /// Start of the call.
-    pub start: i64,
-    /// End of the call.
-    pub end: i64,
-    /// Its totals.
-    pub work: Work,
+use super::enclosing::Times;
+
+/// Loops at the edges of a run cover at most this many loads; what lies between is known by block.
+const BLOCK: usize = 16;
+
+/// API calls of one thread, sorted by start, with the GPU work of each.
+pub struct Loads<'a, T: Times + ?Sized> {
+    /// Rows of the calls.
+    pub calls: &'a [u32],
+    /// Their times.
+    pub times: &'a T,
+    /// Their work.
+    pub work: &'a [Work],
+}
+
+impl<T: Times + ?Sized> Loads<'_, T> {
+    fn start(&self, i: usize) -> i64 {
+        self.times.start(self.calls[i])
+    }
+
+    fn end(&self, i: usize) -> i64 {
+        self.times.end(self.calls[i])
+    }
+
+    /// Whether ends ascend as starts do: then a range holds a run of neighbours.
+    fn is_monotone(&self) -> bool {
+        self.calls.is_sorted_by_key(|&call| self.times.start(call))
+            && self.calls.is_sorted_by_key(|&call| self.times.end(call))
+    }
+
+    /// How many loads from number `from` on end by `end`, in the logarithm of the answer: most ranges hold few.
+    fn run_from(&self, from: usize, end: i64) -> usize {
+        let rest = &self.calls[from..];
+        let inside = |call: &u32| self.times.end(*call) <= end;
+        let mut reach = 1;
+        while reach <= rest.len() && inside(&rest[reach - 1]) {
+            reach *= 2;
+        }
+        let low = reach / 2;
+        low + rest[low..reach.min(rest.len())].partition_point(inside)
+    }
 }
 
 /// GPU work: kernels with their time, and the span of all ops.
@@ -45,114 +77,103 @@ impl Work {
     }
 }
 
-/// Calls `visit` with the number of each query span `[start, end]` and the totals of the loads inside it. `loads` are
-/// sorted by start.
-pub fn totals(loads: &[Load], queries: usize, query: impl Fn(usize) -> (i64, i64), mut visit: impl FnMut(usize, Work)) {
-    if loads.is_sorted_by(|a, b| a.start <= b.start && a.end <= b.end) {
-        let runs = Runs::new(loads);
-        for i in 0..queries {
-            let (start, end) = query(i);
-            visit(i, runs.total(loads, start, end));
-        }
-    } else {
+/// Calls `visit` with the number of each query span `[start, end]` and the totals of the loads inside it. Queries in
+/// order of their start are answered fastest.
+pub fn totals<T: Times + ?Sized>(
+    loads: &Loads<'_, T>,
+    queries: usize,
+    query: impl Fn(usize) -> (i64, i64),
+    mut visit: impl FnMut(usize, Work),
+) {
+    if !loads.is_monotone() {
         for (i, total) in sweep(loads, queries, query).into_iter().enumerate() {
             visit(i, total);
         }
+        return;
+    }
+    let blocks = Blocks::new(loads.work);
+    let (mut from, mut before) = (0, i64::MIN);
+    for i in 0..queries {
+        let (start, end) = query(i);
+        if start < before {
+            from = loads.calls.partition_point(|&call| loads.times.start(call) < start);
+        }
+        while from < loads.calls.len() && loads.start(from) < start {
+            from += 1;
+        }
+        before = start;
+        visit(i, blocks.total(loads.work, from, from + loads.run_from(from, end)));
     }
 }
 
-/// Prefix sums and a tree of extremes over loads whose starts and ends both ascend.
-struct Runs {
-    sums: Vec<(i64, i64)>,
-    /// Bottom-up tree: leaves at `n..2n`.
-    extremes: Vec<(i64, i64)>,
+/// Totals of whole blocks of loads, in a tree from the bottom up: leaves at `n..2n`.
+struct Blocks {
+    tree: Vec<Work>,
 }
 
-impl Runs {
-    fn new(loads: &[Load]) -> Self {
-        let n = loads.len();
-        let mut sums = Vec::with_capacity(n + 1);
-        let mut sum = (0, 0_i64);
-        sums.push(sum);
-        for load in loads {
-            sum = (sum.0 + load.work.kernels, sum.1.saturating_add(load.work.kernel_ns));
-            sums.push(sum);
-        }
-        let mut extremes = vec![(i64::MAX, i64::MIN); 2 * n];
-        for (leaf, load) in extremes[n..].iter_mut().zip(loads) {
-            *leaf = (load.work.first_op, load.work.last_op);
+impl Blocks {
+    fn new(work: &[Work]) -> Self {
+        let n = work.len().div_ceil(BLOCK);
+        let mut tree = vec![Work::EMPTY; 2 * n];
+        for (leaf, block) in tree[n..].iter_mut().zip(work.chunks(BLOCK)) {
+            for load in block {
+                leaf.add(load);
+            }
         }
         for i in (1..n).rev() {
-            let (a, b) = (extremes[2 * i], extremes[2 * i + 1]);
-            extremes[i] = (a.0.min(b.0), a.1.max(b.1));
+            tree[i] = tree[2 * i];
+            let right = tree[2 * i + 1];
+            tree[i].add(&right);
         }
-        Self { sums, extremes }
+        Self { tree }
     }
 
-    fn total(&self, loads: &[Load], start: i64, end: i64) -> Work {
-        let from = loads.partition_point(|load| load.start < start);
-        let to = from + gallop(&loads[from..], |load| load.end <= end);
-        if to <= from {
-            return Work::EMPTY;
+    /// The total of the loads `from..to`.
+    fn total(&self, work: &[Work], from: usize, to: usize) -> Work {
+        let mut total = Work::EMPTY;
+        let (first, last) = (from.div_ceil(BLOCK), to / BLOCK);
+        if first >= last {
+            work[from..to].iter().for_each(|load| total.add(load));
+            return total;
         }
-        let (first_op, last_op) = self.extremes_of(from, to);
-        Work {
-            kernels: self.sums[to].0 - self.sums[from].0,
-            kernel_ns: self.sums[to].1 - self.sums[from].1,
-            first_op,
-            last_op,
-        }
-    }
-
-    fn extremes_of(&self, from: usize, to: usize) -> (i64, i64) {
-        let n = self.extremes.len() / 2;
-        let (mut from, mut to) = (from + n, to + n);
-        let mut found = (i64::MAX, i64::MIN);
-        let mut take = |node: (i64, i64)| found = (found.0.min(node.0), found.1.max(node.1));
-        while from < to {
-            if from & 1 == 1 {
-                take(self.extremes[from]);
-                from += 1;
+        work[from..first * BLOCK].iter().chain(&work[last * BLOCK..to]).for_each(|load| total.add(load));
+        let n = self.tree.len() / 2;
+        let (mut low, mut high) = (first + n, last + n);
+        while low < high {
+            if low & 1 == 1 {
+                total.add(&self.tree[low]);
+                low += 1;
             }
-            if to & 1 == 1 {
-                to -= 1;
-                take(self.extremes[to]);
+            if high & 1 == 1 {
+                high -= 1;
+                total.add(&self.tree[high]);
             }
-            from /= 2;
-            to /= 2;
+            low /= 2;
+            high /= 2;
         }
-        found
+        total
     }
 }
 
-/// `partition_point` in the logarithm of the answer: most ranges hold few calls.
-fn gallop(loads: &[Load], inside: impl Fn(&Load) -> bool) -> usize {
-    let mut reach = 1;
-    while reach <= loads.len() && inside(&loads[reach - 1]) {
-        reach *= 2;
-    }
-    let low = reach / 2;
-    low + loads[low..reach.min(loads.len())].partition_point(inside)
-}
-
-fn sweep(loads: &[Load], queries: usize, query: impl Fn(usize) -> (i64, i64)) -> Vec<Work> {
-    let mut ends: Vec<i64> = loads.iter().map(|load| load.end).collect();
+/// Answers queries over loads that overlap, from the latest start to the earliest, over a Fenwick tree of ends.
+fn sweep<T: Times + ?Sized>(loads: &Loads<'_, T>, queries: usize, query: impl Fn(usize) -> (i64, i64)) -> Vec<Work> {
+    let mut ends: Vec<i64> = (0..loads.calls.len()).map(|i| loads.end(i)).collect();
     ends.sort_unstable();
     ends.dedup();
     let mut tree = vec![Work::EMPTY; ends.len() + 1];
     let mut order: Vec<usize> = (0..queries).collect();
     order.sort_unstable_by_key(|&i| std::cmp::Reverse(query(i).0));
     let mut answers = vec![Work::EMPTY; queries];
-    let mut rest = loads;
+    let mut rest = loads.calls.len();
     for i in order {
         let (start, end) = query(i);
-        while let Some((load, before)) = rest.split_last().filter(|(load, _)| load.start >= start) {
-            let mut node = ends.partition_point(|&e| e < load.end) + 1;
+        while rest > 0 && loads.start(rest - 1) >= start {
+            rest -= 1;
+            let mut node = ends.partition_point(|&e| e < loads.end(rest)) + 1;
             while node < tree.len() {
-                tree[node].add(&load.work);
+                tree[node].add(&loads.work[rest]);
                 node += node & node.wrapping_neg();
             }
-            rest = before;
         }
         let mut node = ends.partition_point(|&e| e <= end);
         while node > 0 {

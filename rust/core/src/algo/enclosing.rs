@@ -25,9 +25,8 @@ impl Times for [(i64, i64)] {
 
 /// Sorts rows of ranges so that of two that enclose a call, the later one is the inner one.
 pub fn sort_outer_to_inner(rows: &mut [u32], times: &(impl Times + ?Sized)) {
-    let key = |&row: &u32| (times.start(row), std::cmp::Reverse(times.end(row)), row);
     // Rows stand in order of their start in most exports: a merge sort takes them as they are.
-    rows.sort_by(|a, b| key(a).cmp(&key(b)));
+    rows.sort_by_key(|&row| (times.start(row), std::cmp::Reverse(times.end(row)), row));
 }
 
 /// Calls `visit` with the row of each call and that of its innermost enclosing range, or [`NONE`].

@@ -9,10 +9,11 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::derived::Derived;
-use crate::algo::enclosed::{Load, Work, totals};
+use crate::algo::enclosed::{Loads, Work, totals};
 use crate::algo::enclosing::{Times, innermost, sort_outer_to_inner};
 use crate::algo::join::NONE;
-use crate::model::events::{ApiCalls, Events, NvtxRanges};
+use crate::model::events::{ApiCalls, Events, NvtxRanges, RangeKind};
+use crate::source::Progress;
 
 /// GPU work of the ranges of one name in one process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,34 +73,27 @@ impl Times for NvtxRanges {
 /// Rows of the ranges and of the calls with GPU work of one thread, sorted.
 #[derive(Debug, Default)]
 struct Thread {
+    number: usize,
+    /// Place of its first call among those of all threads.
+    first: usize,
     ranges: Vec<u32>,
     calls: Vec<u32>,
 }
 
-/// The GPU work of those calls that have any.
-struct CallWork {
-    /// Place of each call in `work`, or [`NONE`].
-    place: Vec<u32>,
-    work: Vec<Work>,
-}
-
 impl Attribution {
-    pub(super) fn new(events: &Events, derived: &Derived) -> Self {
-        let work = CallWork::new(events, derived);
-        let threads = threads(events, &work, |_| true);
-        let totals_of = |thread: Thread| {
-            let names = name_totals(events, &thread, &work);
-            (thread, names)
-        };
-        let parts: Vec<_> = threads.into_par_iter().map(totals_of).collect();
+    pub(super) fn new(events: &Events, derived: &Derived, progress: &Progress) -> Self {
+        let threads = progress.timed("attribute: sort by thread", || threads(events, derived, |_| true));
+        let work = progress.timed("attribute: work of calls", || work_of_calls(events, derived, &threads));
+        let slots = NameSlots::new(events);
+        let totals_of = |thread: &Thread| name_totals(events, thread, &work, &slots);
+        let parts: Vec<_> = progress.timed("attribute: sum by name", || threads.par_iter().map(totals_of).collect());
         let mut attribution = Self { innermost: vec![NONE; events.calls.len()], by_name: FxHashMap::default() };
-        for (thread, names) in parts {
-            let inner = &mut attribution.innermost;
-            innermost(&thread.ranges, &events.ranges, &thread.calls, &events.calls, |call, range| {
-                inner[call as usize] = range;
-            });
-            for (key, part) in names {
-                attribution.by_name.entry(key).or_default().add(&part);
+        for (thread, (inner, names)) in threads.iter().zip(parts) {
+            for (&call, range) in thread.calls.iter().zip(inner) {
+                attribution.innermost[call as usize] = range;
+            }
+            for (&key, part) in slots.keys[thread.number].iter().zip(&names) {
+                attribution.by_name.entry(key).or_default().add(part);
             }
         }
         attribution
@@ -108,9 +102,8 @@ impl Attribution {
 
 /// For each call with GPU work, the innermost of the ranges of those kinds that `wanted` accepts, or [`NONE`].
 pub(super) fn innermost_among(events: &Events, derived: &Derived, wanted: impl Fn(usize) -> bool) -> Vec<u32> {
-    let work = CallWork::new(events, derived);
     let mut found = vec![NONE; events.calls.len()];
-    for thread in threads(events, &work, wanted) {
+    for thread in threads(events, derived, wanted) {
         innermost(&thread.ranges, &events.ranges, &thread.calls, &events.calls, |call, range| {
             found[call as usize] = range;
         });
@@ -118,145 +111,135 @@ pub(super) fn innermost_among(events: &Events, derived: &Derived, wanted: impl F
     found
 }
 
-impl CallWork {
-    fn new(events: &Events, derived: &Derived) -> Self {
-        let mut place = vec![NONE; events.calls.len()];
-        let mut work: Vec<Work> = Vec::new();
-        for (table, (ops, call_of)) in events.op_tables().into_iter().zip(&derived.call_of).enumerate() {
-            let counts = |row: usize| table == 0 || (table == 3 && !derived.graph_is_double[row]);
-            for (row, &call) in call_of.iter().enumerate().filter(|(_, call)| **call != NONE) {
-                let at = &mut place[call as usize];
-                if *at == NONE {
-                    *at = u32::try_from(work.len()).unwrap_or(NONE);
-                    work.push(Work::EMPTY);
-                }
-                let length = ops.duration(row);
-                let kernel_ns = if counts(row) { length } else { 0 };
-                let (first_op, last_op) = (ops.start[row], ops.start[row] + length);
-                work[*at as usize].add(&Work { kernels: i64::from(counts(row)), kernel_ns, first_op, last_op });
-            }
-        }
-        Self { place, work }
+/// The threads with ranges and with calls that have GPU work, each with those rows in order.
+fn threads(events: &Events, derived: &Derived, wanted: impl Fn(usize) -> bool) -> Vec<Thread> {
+    let (calls, ranges) = (&events.calls, &events.ranges);
+    let mut has_work = vec![false; calls.len()];
+    for &call in derived.call_of.iter().flatten().filter(|&&call| call != NONE) {
+        has_work[call as usize] = true;
     }
-
-    fn of(&self, call: u32) -> &Work {
-        &self.work[self.place[call as usize] as usize]
-    }
-}
-
-fn threads(events: &Events, work: &CallWork, wanted: impl Fn(usize) -> bool) -> Vec<Thread> {
-    let mut threads: Vec<Thread> = events.threads.iter().map(|_| Thread::default()).collect();
-    for ((row, &kind), &place) in (0_u32..).zip(&events.calls.kind).zip(&work.place) {
-        let thread = events.calls.kinds[kind as usize].thread;
-        if place != NONE && thread != NONE {
+    let mut threads: Vec<Thread> =
+        (0..events.threads.len()).map(|number| Thread { number, ..Thread::default() }).collect();
+    for ((row, &kind), _) in (0_u32..).zip(&calls.kind).zip(has_work).filter(|(_, has_work)| *has_work) {
+        let thread = calls.kinds[kind as usize].thread;
+        if thread != NONE {
             threads[thread as usize].calls.push(row);
         }
     }
-    let kinds = events.ranges.kinds.iter().enumerate();
-    let accepted: Vec<bool> = kinds.map(|(kind, range)| range.can_enclose() && wanted(kind)).collect();
-    for (row, &kind) in (0_u32..).zip(&events.ranges.kind) {
-        if accepted[kind as usize] {
-            threads[events.ranges.kinds[kind as usize].thread as usize].ranges.push(row);
-        }
+    let accepted: Vec<bool> =
+        ranges.kinds.iter().enumerate().map(|(kind, range)| range.can_enclose() && wanted(kind)).collect();
+    for (row, &kind) in (0_u32..).zip(&ranges.kind).filter(|(_, kind)| accepted[**kind as usize]) {
+        threads[ranges.kinds[kind as usize].thread as usize].ranges.push(row);
     }
     threads.retain(|thread| !thread.calls.is_empty() && !thread.ranges.is_empty());
     threads.par_iter_mut().for_each(|thread| {
-        let calls = &events.calls;
         thread.calls.sort_by_key(|&call| (calls.start[call as usize], calls.end(call as usize), call));
-        sort_outer_to_inner(&mut thread.ranges, &events.ranges);
+        sort_outer_to_inner(&mut thread.ranges, ranges);
     });
+    let mut first = 0;
+    for thread in &mut threads {
+        thread.first = first;
+        first += thread.calls.len();
+    }
     threads
 }
 
-/// The work of each name on one thread, by (process, name).
-fn name_totals(events: &Events, thread: &Thread, work: &CallWork) -> Vec<((u32, u32), NameWork)> {
-    let mut names = Names::new(events, thread);
-    innermost(&thread.ranges, &events.ranges, &thread.calls, &events.calls, |call, range| {
+/// The GPU work of the calls of each thread, in the order of the threads and of their calls.
+fn work_of_calls(events: &Events, derived: &Derived, threads: &[Thread]) -> Vec<Work> {
+    let mut place = vec![NONE; events.calls.len()];
+    for (&call, at) in threads.iter().flat_map(|thread| &thread.calls).zip(0_u32..) {
+        place[call as usize] = at;
+    }
+    let mut work = vec![Work::EMPTY; threads.iter().map(|thread| thread.calls.len()).sum()];
+    for (table, (ops, call_of)) in events.op_tables().into_iter().zip(&derived.call_of).enumerate() {
+        let counts = |row: usize| table == 0 || (table == 3 && !derived.graph_is_double[row]);
+        for (row, &call) in call_of.iter().enumerate().filter(|(_, call)| **call != NONE) {
+            let Some(work) = work.get_mut(place[call as usize] as usize) else { continue };
+            let length = ops.duration(row);
+            let kernel_ns = if counts(row) { length } else { 0 };
+            let (first_op, last_op) = (ops.start[row], ops.start[row] + length);
+            work.add(&Work { kernels: i64::from(counts(row)), kernel_ns, first_op, last_op });
+        }
+    }
+    work
+}
+
+/// Where the figures of a name stand on its thread. A kind of range belongs to one thread only.
+struct NameSlots {
+    of_kind: Vec<u32>,
+    /// For each thread, (process, name) by slot.
+    keys: Vec<Vec<(u32, u32)>>,
+}
+
+impl NameSlots {
+    fn new(events: &Events) -> Self {
+        let mut keys: Vec<Vec<(u32, u32)>> = vec![Vec::new(); events.threads.len()];
+        let mut known: FxHashMap<(u32, u32), u32> = FxHashMap::default();
+        let mut slot = |kind: &RangeKind| {
+            if kind.thread == NONE {
+                return NONE;
+            }
+            let keys = &mut keys[kind.thread as usize];
+            *known.entry((kind.thread, kind.name)).or_insert_with(|| {
+                keys.push((kind.process, kind.name));
+                u32::try_from(keys.len() - 1).unwrap_or(NONE)
+            })
+        };
+        let of_kind = events.ranges.kinds.iter().map(&mut slot).collect();
+        Self { of_kind, keys }
+    }
+}
+
+/// The innermost range of each call of a thread, and the work of each name in its slot.
+fn name_totals(events: &Events, thread: &Thread, work: &[Work], slots: &NameSlots) -> (Vec<u32>, Vec<NameWork>) {
+    let (calls, ranges) = (&events.calls, &events.ranges);
+    let slot = |range: u32| slots.of_kind[ranges.kind[range as usize] as usize] as usize;
+    let mut names = vec![NameWork::default(); slots.keys[thread.number].len()];
+    let mut inner = Vec::with_capacity(thread.calls.len());
+    let work = &work[thread.first..thread.first + thread.calls.len()];
+    innermost(&thread.ranges, ranges, &thread.calls, calls, |_, range| {
+        let done = &work[inner.len()];
+        inner.push(range);
         if range != NONE {
-            let (slot, done) = (names.slot(range), work.of(call));
-            names.work[slot].kernels += done.kernels;
-            names.work[slot].kernel_ns = names.work[slot].kernel_ns.saturating_add(done.kernel_ns);
+            let name = &mut names[slot(range)];
+            name.kernels += done.kernels;
+            name.kernel_ns = name.kernel_ns.saturating_add(done.kernel_ns);
         }
     });
-    let (calls, ranges) = (&events.calls, &events.ranges);
-    let load = |&call: &u32| {
-        let row = call as usize;
-        Load { start: calls.start[row], end: calls.end(row), work: *work.of(call) }
-    };
-    let loads: Vec<Load> = thread.calls.iter().map(load).collect();
+    let loads = Loads { calls: &thread.calls, times: calls, work };
     let span = |i: usize| {
         let row = thread.ranges[i] as usize;
         (ranges.start[row], ranges.end(row))
     };
     // Of the ranges of one name only the outermost count for the inclusive figures; where two of them overlap partly,
     // what lies in both is taken off again.
+    let mut reached: Vec<Option<i64>> = vec![None; names.len()];
     let mut shared: Vec<(usize, (i64, i64))> = Vec::new();
     totals(&loads, thread.ranges.len(), span, |i, total| {
         let (start, end) = span(i);
-        let slot = names.slot(thread.ranges[i]);
-        let reached = names.reached[slot];
-        let work = &mut names.work[slot];
-        work.projected_ns = work.projected_ns.saturating_add(total.span());
-        if reached.is_some_and(|reached| reached >= end) {
+        let slot = slot(thread.ranges[i]);
+        let name = &mut names[slot];
+        name.projected_ns = name.projected_ns.saturating_add(total.span());
+        let last = reached[slot];
+        if last.is_some_and(|last| last >= end) {
             return;
         }
-        if let Some(reached) = reached.filter(|&reached| start <= reached) {
-            shared.push((slot, (start, reached)));
+        if let Some(last) = last.filter(|&last| start <= last) {
+            shared.push((slot, (start, last)));
         }
-        names.reached[slot] = Some(end);
-        work.kernels_inclusive += total.kernels;
-        work.kernel_inclusive_ns = work.kernel_inclusive_ns.saturating_add(total.kernel_ns);
+        reached[slot] = Some(end);
+        name.kernels_inclusive += total.kernels;
+        name.kernel_inclusive_ns = name.kernel_inclusive_ns.saturating_add(total.kernel_ns);
     });
     totals(
         &loads,
         shared.len(),
         |i| shared[i].1,
         |i, total| {
-            let work = &mut names.work[shared[i].0];
-            work.kernels_inclusive -= total.kernels;
-            work.kernel_inclusive_ns -= total.kernel_ns;
+            let name = &mut names[shared[i].0];
+            name.kernels_inclusive -= total.kernels;
+            name.kernel_inclusive_ns -= total.kernel_ns;
         },
     );
-    names.keys.into_iter().zip(names.work).collect()
-}
-
-/// Figures by name on one thread, in dense slots.
-struct Names<'a> {
-    ranges: &'a NvtxRanges,
-    slot_of_kind: FxHashMap<u32, usize>,
-    keys: Vec<(u32, u32)>,
-    work: Vec<NameWork>,
-    /// End of the outermost range of the name so far.
-    reached: Vec<Option<i64>>,
-}
-
-impl<'a> Names<'a> {
-    fn new(events: &'a Events, thread: &Thread) -> Self {
-        let ranges = &events.ranges;
-        let mut slots: FxHashMap<(u32, u32), usize> = FxHashMap::default();
-        let mut names = Self {
-            ranges,
-            slot_of_kind: FxHashMap::default(),
-            keys: Vec::new(),
-            work: Vec::new(),
-            reached: Vec::new(),
-        };
-        for &range in &thread.ranges {
-            let kind = ranges.kind[range as usize];
-            names.slot_of_kind.entry(kind).or_insert_with(|| {
-                let key = (ranges.kinds[kind as usize].process, ranges.kinds[kind as usize].name);
-                *slots.entry(key).or_insert_with(|| {
-                    names.keys.push(key);
-                    names.keys.len() - 1
-                })
-            });
-        }
-        names.work = vec![NameWork::default(); names.keys.len()];
-        names.reached = vec![None; names.keys.len()];
-        names
-    }
-
-    fn slot(&self, range: u32) -> usize {
-        self.slot_of_kind[&self.ranges.kind[range as usize]]
-    }
+    (inner, names)
 }

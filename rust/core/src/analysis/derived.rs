@@ -62,7 +62,8 @@ impl Derived {
         };
         // Attribution first: its scratch memory is gone before the gaps are gathered.
         if options.nvtx_kernel_map && !events.ranges.is_empty() && events.can_join() {
-            derived.attribution = Some(progress.timed("attribute kernels", || Attribution::new(events, &derived)));
+            derived.attribution =
+                Some(progress.timed("attribute kernels", || Attribution::new(events, &derived, progress)));
         }
         derived.activity = progress.timed("find gaps", || activity(events));
         derived
@@ -140,11 +141,15 @@ fn activity_of(events: &Events, device: u32) -> DeviceActivity {
 fn graph_is_double(events: &Events) -> Vec<bool> {
     let (graphs, kernels) = (&events.graphs, &events.kernels);
     let launch = |ops: &Ops, row: usize| (ops.kind_of(row).process, ops.correlation.get(row));
+    let is_known = |&(process, id): &(u32, i64)| id != 0 && !events.lacks_process(process);
     let launches: FxHashSet<(u32, i64)> = (0..graphs.len()).map(|row| launch(graphs, row)).collect();
     let told: FxHashSet<(u32, i64)> = if launches.is_empty() {
         FxHashSet::default()
     } else {
-        (0..kernels.len()).map(|row| launch(kernels, row)).filter(|key| key.1 != 0 && launches.contains(key)).collect()
+        (0..kernels.len())
+            .map(|row| launch(kernels, row))
+            .filter(|key| is_known(key) && launches.contains(key))
+            .collect()
     };
     (0..graphs.len()).map(|row| told.contains(&launch(graphs, row))).collect()
 }

@@ -15,7 +15,6 @@ use super::{
 use crate::algo::grouping::stats_of;
 use crate::algo::join::NONE;
 use crate::model::events::{Events, OpKind, Ops};
-use crate::model::ids::ProcessKey;
 use crate::model::section::{Section, SectionSpec, Warning};
 use crate::model::strings::api_base_name;
 use crate::model::table::{ColumnSpec, Table, TableSpec};
@@ -69,12 +68,6 @@ struct Membership<'a> {
 }
 
 impl Membership<'_> {
-    /// Whether the correlation id of an op says nothing, because its process is unknown.
-    fn lacks_process(&self, ops: &Ops, row: usize) -> bool {
-        self.events.ops_without_process > 0
-            && self.events.processes[ops.kind_of(row).process as usize].key == ProcessKey::UNKNOWN
-    }
-
     /// Whether an op of a table belongs to a graph.
     fn is_node(&self, table: usize, ops: &Ops, row: usize) -> bool {
         let call = self.call_of[table][row];
@@ -85,7 +78,8 @@ impl Membership<'_> {
 fn node_launches(events: &Events, membership: &Membership<'_>) -> Graphs {
     let mut launches: FxHashMap<(u32, i64), Launch> = FxHashMap::default();
     for (table, ops) in events.op_tables().into_iter().enumerate().take(3) {
-        let identified = |&row: &usize| ops.correlation.get(row) != 0 && !membership.lacks_process(ops, row);
+        let identified =
+            |&row: &usize| ops.correlation.get(row) != 0 && !events.lacks_process(ops.kind_of(row).process);
         for row in (0..ops.len()).filter(identified).filter(|&row| membership.is_node(table, ops, row)) {
             let (start, end, graph_id) = (ops.start[row], ops.end(row), ops.kind_of(row).graph_id);
             let launch = launches.entry((ops.kind_of(row).process, ops.correlation.get(row))).or_insert(Launch {

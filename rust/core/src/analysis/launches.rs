@@ -123,6 +123,9 @@ struct Storm {
     p50: f64,
 }
 
+/// A device and one of the bins.
+type Place = (u32, i64);
+
 /// The bins of the whole trace.
 struct Bins {
     first: i64,
@@ -148,21 +151,21 @@ impl Bins {
 fn storms(events: &Events) -> Vec<Storm> {
     let Some(bins) = Bins::new(events) else { return Vec::new() };
     let ops = &events.kernels;
-    let mut counts: FxHashMap<(u32, i64), i64> = FxHashMap::default();
+    let mut counts: FxHashMap<Place, i64> = FxHashMap::default();
     let place = |row: usize| (ops.kind_of(row).device, bins.of(ops.start[row]));
     (0..ops.len()).for_each(|row| *counts.entry(place(row)).or_default() += 1);
     // Only bins with many launches can be storms: the durations of all others are never gathered.
     let slowest = STORM_RULES.iter().map(|rule| rule.0).fold(f64::INFINITY, f64::min);
     counts.retain(|_, launches| rate(*launches, bins.length).is_some_and(|rate| rate >= slowest));
-    let mut busy: Vec<((u32, i64), i64)> = counts.into_iter().collect();
+    let mut busy: Vec<(Place, i64)> = counts.into_iter().collect();
     busy.sort_unstable();
     let p50s = medians(events, &busy.iter().map(|&(place, _)| vec![place]).collect::<Vec<_>>(), &place);
     let storms = busy.into_iter().zip(p50s).filter(|((_, launches), p50)| is_storm(rate(*launches, bins.length), *p50));
-    let storms: Vec<((u32, i64), i64)> = storms.map(|(bin, _)| bin).collect();
-    let runs: Vec<&[((u32, i64), i64)]> = storms.chunk_by(|a, b| a.0.0 == b.0.0 && a.0.1 + 1 == b.0.1).collect();
-    let members: Vec<Vec<(u32, i64)>> = runs.iter().map(|run| run.iter().map(|bin| bin.0).collect()).collect();
+    let storms: Vec<(Place, i64)> = storms.map(|(bin, _)| bin).collect();
+    let runs: Vec<&[(Place, i64)]> = storms.chunk_by(|a, b| a.0.0 == b.0.0 && a.0.1 + 1 == b.0.1).collect();
+    let members: Vec<Vec<Place>> = runs.iter().map(|run| run.iter().map(|bin| bin.0).collect()).collect();
     let p50s = medians(events, &members, &place);
-    let storm = |(run, p50): (&&[((u32, i64), i64)], Option<f64>)| {
+    let storm = |(run, p50): (&&[(Place, i64)], Option<f64>)| {
         let ((device, first), (_, last)) = (run[0].0, run[run.len() - 1].0);
         let (start, end) = (bins.first + first * bins.length, bins.first + (last + 1) * bins.length);
         let launches = run.iter().map(|bin| bin.1).sum();
@@ -173,13 +176,9 @@ fn storms(events: &Events) -> Vec<Storm> {
 }
 
 /// The median duration of the kernels in each group of (device, bin).
-fn medians(
-    events: &Events,
-    groups: &[Vec<(u32, i64)>],
-    place: &(impl Fn(usize) -> (u32, i64) + Clone),
-) -> Vec<Option<f64>> {
-    let number = |(group, bins): (u32, &Vec<(u32, i64)>)| bins.iter().map(move |&bin| (bin, group)).collect::<Vec<_>>();
-    let group_of: FxHashMap<(u32, i64), u32> = (0_u32..).zip(groups).flat_map(number).collect();
+fn medians(events: &Events, groups: &[Vec<Place>], place: &(impl Fn(usize) -> Place + Clone)) -> Vec<Option<f64>> {
+    let number = |(group, bins): (u32, &Vec<Place>)| bins.iter().map(move |&bin| (bin, group)).collect::<Vec<_>>();
+    let group_of: FxHashMap<Place, u32> = (0_u32..).zip(groups).flat_map(number).collect();
     if group_of.is_empty() {
         return Vec::new();
     }

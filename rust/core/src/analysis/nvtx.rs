@@ -197,7 +197,14 @@ fn limitations(input: &Input<'_>, coverage: &Coverage) -> Vec<String> {
     if !input.options.nvtx_kernel_map {
         limits.push("The attribution of kernels to ranges was switched off.".into());
     } else if input.derived.attribution.is_none() {
-        limits.push("Without GPU ops no kernel can be attributed.".into());
+        let why = if !events.has_gpu_ops() {
+            "Without GPU ops"
+        } else if events.calls.is_empty() {
+            "Without CUDA API calls"
+        } else {
+            "As GPU ops cannot be matched to the calls that launched them,"
+        };
+        limits.push(format!("{why} no kernel can be attributed."));
     }
     let without_call = coverage.kernels - coverage.correlated;
     if without_call > 0 {

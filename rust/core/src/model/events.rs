@@ -219,6 +219,8 @@ pub struct Events {
     pub range_names: Interner,
     /// NVTX domain names.
     pub domains: Interner,
+    /// Whether calls or ops lack the column `correlationId`.
+    pub lacks_correlation: bool,
     /// Ops whose process the export does not tell, while several processes call CUDA.
     pub ops_without_process: usize,
     /// The chosen window `[start, end)`. Ops are cut to it while loading; calls are all kept, because an op of the
@@ -237,10 +239,16 @@ impl Events {
         self.window.is_none_or(|(start, end)| (start..end).contains(&self.calls.start[call]))
     }
 
-    /// Whether ops can be matched to calls at all: there are both, and the process of some op is known.
+    /// Whether ops can be matched to calls at all: there are both, with correlation ids, and the process of some op is
+    /// known.
     pub fn can_join(&self) -> bool {
         let ops: usize = self.op_tables().iter().map(|ops| ops.len()).sum();
-        ops > self.ops_without_process && !self.calls.is_empty()
+        ops > self.ops_without_process && !self.calls.is_empty() && !self.lacks_correlation
+    }
+
+    /// Whether this process stands for "unknown", so that its correlation ids say nothing.
+    pub fn lacks_process(&self, process: u32) -> bool {
+        self.ops_without_process > 0 && self.processes[process as usize].key == ProcessKey::UNKNOWN
     }
 
     /// Whether a range counts: it overlaps the window. Others matter only for the kernels that were launched in them.

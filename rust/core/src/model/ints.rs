@@ -104,7 +104,9 @@ mod tests {
         for split in 0..values.len() {
             let parts = [&values[..split], &values[split..]].map(|part| {
                 let mut ints = Ints::default();
-                part.iter().for_each(|&value| ints.push(value));
+                for &value in part {
+                    ints.push(value);
+                }
                 ints
             });
             let all = Ints::concat(parts.into());

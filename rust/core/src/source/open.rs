@@ -56,7 +56,7 @@ impl Header {
     }
 
     /// How many pages the file must have, where the header tells.
-    fn pages(&self) -> Option<u32> {
+    pub fn pages(&self) -> Option<u32> {
         (self.word(24) == self.word(92)).then(|| self.word(28)).filter(|&pages| pages > 0)
     }
 

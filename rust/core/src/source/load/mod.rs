@@ -107,6 +107,8 @@ pub fn load(
         ranges::fill(ranges, &places, &strings, options, events);
         events.names = strings.into_names();
         events.window = options.window;
+        let lacks_id = |table: &TableInfo| !table.has("correlationId");
+        events.lacks_correlation = [schema.table(RUNTIME), schema.kernel_table()].into_iter().flatten().any(lacks_id);
         places.finish(events);
         loaded
     });

@@ -1,23 +1,40 @@
 //! Cells of leaf pages: the wanted columns of each record.
 
 use super::file::{Encoding, PageFile};
+use super::format::{integer, local_length, page_number, size_of, utf16, varint};
 use super::layout::{ColumnLayout, Default, TableLayout};
 use super::tree::LEAF;
 use crate::error::Result;
 use crate::source::batch::{Batch, CellKind, RowInts, Wanted};
 use crate::source::open::MAX_CELL_BYTES;
 
-/// How many cells a leaf page has.
+/// How many cells a leaf page has. Only the root of an empty table has none.
 pub fn cells(file: &PageFile, page: u32, bytes: &[u8]) -> Result<usize> {
     let count = usize::from(u16::from_be_bytes([bytes[3], bytes[4]]));
     if bytes[0] != LEAF {
         return Err(file.corrupt(page, &format!("a page of kind {} where a table's leaf belongs", bytes[0])));
     }
-    if 8 + 2 * count > file.usable() {
+    if count > file.most_cells() {
         return Err(file.corrupt(page, "more cells than fit on the page"));
     }
     Ok(count)
 }
+
+/// The cells of a leaf page, each from its first byte to the end of the page.
+fn each_cell<'a>(file: &PageFile, page: u32, bytes: &'a [u8]) -> Result<impl Iterator<Item = Result<&'a [u8]>>> {
+    let usable = &bytes[..file.usable()];
+    let pointers_end = 8 + 2 * cells(file, page, bytes)?;
+    Ok(usable[8..pointers_end].chunks_exact(2).map(move |pointer| {
+        let at = usize::from(u16::from_be_bytes([pointer[0], pointer[1]]));
+        if at < pointers_end || at + LEAST_CELL_BYTES > usable.len() {
+            return Err(file.corrupt(page, "a cell lies outside of the page"));
+        }
+        Ok(&usable[at..])
+    }))
+}
+
+/// A cell takes so much even where its record is shorter.
+const LEAST_CELL_BYTES: usize = 4;
 
 /// What to do with a column of the record.
 #[derive(Debug, Clone)]
@@ -28,9 +45,18 @@ enum Step {
     Text { slot: usize, default: Default },
 }
 
+/// What a cell says of its record.
+#[derive(Clone, Copy)]
+struct Cell {
+    page: u32,
+    /// Bytes of the record, with those on overflow pages.
+    length: usize,
+    rowid: i64,
+}
+
 /// Why a record cannot be decoded.
 enum Fault {
-    /// Wanted bytes lie beyond the given ones: up to this many are needed.
+    /// Wanted bytes lie beyond the given ones, inside of the record: this many are needed at least.
     Short(usize),
     /// The record contradicts itself.
     Damaged(&'static str),
@@ -51,7 +77,7 @@ pub struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// A decoder for some columns of a table. A column that the table lacks stays NULL.
+    /// A decoder for some columns of a table, each wanted once. A column that the table lacks stays NULL.
     pub fn new(file: &'a PageFile, layout: &TableLayout, columns: &[Wanted]) -> Self {
         let mut steps = vec![Step::Skip; layout.columns.len()];
         let (mut ints, mut texts) = (0, 0);
@@ -67,6 +93,7 @@ impl<'a> Decoder<'a> {
                 known.push(at.is_some());
             }
             if let Some(at) = at {
+                debug_assert!(matches!(steps[at], Step::Skip), "{} is wanted twice", wanted.name);
                 let column = &layout.columns[at];
                 let (slot, default) = (*slot, column.default.clone());
                 steps[at] = match wanted.kind {
@@ -84,17 +111,21 @@ impl<'a> Decoder<'a> {
         Self { file, steps, row, last: None, bytes: 0, whole: Vec::new(), page: Vec::new() }
     }
 
+    /// Takes the last row id of the page before: those that follow must be above it.
+    pub fn start_after(&mut self, number: u32, bytes: &[u8]) -> Result<()> {
+        if let Some(cell) = each_cell(self.file, number, bytes)?.last() {
+            let rowid = varint(cell?).and_then(|(_, rest)| varint(rest));
+            let (rowid, _) = rowid.ok_or_else(|| self.file.corrupt(number, "a cell ends too early"))?;
+            self.last = Some(rowid.cast_signed());
+        }
+        Ok(())
+    }
+
     /// Adds the rows of a leaf page.
     pub fn page(&mut self, number: u32, bytes: &[u8], batch: &mut Batch) -> Result<()> {
-        let count = cells(self.file, number, bytes)?;
-        let usable = &bytes[..self.file.usable()];
-        let pointers_end = 8 + 2 * count;
-        for pointer in usable[8..pointers_end].chunks_exact(2) {
-            let at = usize::from(u16::from_be_bytes([pointer[0], pointer[1]]));
-            if at < pointers_end || at >= usable.len() {
-                return Err(self.file.corrupt(number, "a cell lies outside of the page"));
-            }
-            self.cell(number, &usable[at..], batch)?;
+        let file = self.file;
+        for cell in each_cell(file, number, bytes)? {
+            self.cell(number, cell?, batch)?;
         }
         Ok(())
     }
@@ -113,61 +144,76 @@ impl<'a> Decoder<'a> {
         }
         let length = usize::try_from(length).map_err(|_| damaged("a cell of impossible length"))?;
         let local = local_length(length, self.file.usable());
-        let Some(payload) = rest.get(..local) else { return Err(damaged("a cell reaches beyond its page")) };
+        // What does not fit is followed by the number of the first overflow page.
+        let tail = if local < length { 4 } else { 0 };
+        let Some(here) = rest.get(..local + tail) else { return Err(damaged("a cell reaches beyond its page")) };
         let rowid = rowid.cast_signed();
         if self.last.is_some_and(|last| last >= rowid) {
             return Err(damaged("row ids are out of order"));
         }
         self.last = Some(rowid);
-        let fault = match self.record(payload, rowid, batch) {
-            Ok(()) => return Ok(()),
-            Err(fault) => fault,
-        };
-        match fault {
-            Fault::Short(needed) if local < length => {
-                let first = rest.get(local..local + 4).ok_or_else(|| damaged("a cell reaches beyond its page"))?;
-                let first = u32::from_be_bytes([first[0], first[1], first[2], first[3]]);
-                let mut whole = std::mem::take(&mut self.whole);
-                whole.clear();
-                whole.extend_from_slice(payload);
-                self.follow(number, first, length, needed, &mut whole)?;
-                let again = self.record(&whole, rowid, batch);
-                self.whole = whole;
-                again.map_err(|_| damaged("a record is longer than its cell"))
-            }
-            Fault::Short(_) => Err(damaged("a record is longer than its cell")),
-            Fault::Damaged(detail) => Err(damaged(detail)),
+        let (payload, overflow) = here.split_at(local);
+        let cell = Cell { page: number, length, rowid };
+        match self.record(cell, payload, batch) {
+            Ok(()) => Ok(()),
+            Err(Fault::Damaged(detail)) => Err(self.file.corrupt(number, detail)),
+            Err(Fault::Short(needed)) => self.long_cell(cell, payload, page_number(overflow), needed, batch),
         }
     }
 
-    /// Appends overflow pages until `needed` bytes of a payload of `length` are there. Each page shortens what is left,
-    /// so a cycle ends.
-    fn follow(&mut self, cell_page: u32, first: u32, length: usize, needed: usize, whole: &mut Vec<u8>) -> Result<()> {
-        let content = self.file.usable() - 4;
-        let mut next = first;
-        let wanted = needed.min(length);
-        while whole.len() < wanted {
-            if next < 2 || next > self.file.pages() {
-                return Err(self.file.corrupt(cell_page, "an overflow page lies outside of the file"));
+    /// Adds a row of which wanted bytes lie on overflow pages.
+    fn long_cell(
+        &mut self,
+        cell: Cell,
+        local: &[u8],
+        mut next: u32,
+        mut needed: usize,
+        batch: &mut Batch,
+    ) -> Result<()> {
+        let mut whole = std::mem::take(&mut self.whole);
+        whole.clear();
+        whole.extend_from_slice(local);
+        loop {
+            next = self.follow(cell, next, needed, &mut whole)?;
+            match self.record(cell, &whole, batch) {
+                Ok(()) => break,
+                Err(Fault::Damaged(detail)) => return Err(self.file.corrupt(cell.page, detail)),
+                // More than before, and no more than the record has.
+                Err(Fault::Short(more)) => needed = more,
             }
-            self.file.read(next, 1, &mut self.page)?;
-            let take = content.min(length - whole.len());
-            whole.extend_from_slice(&self.page[4..4 + take]);
-            next = u32::from_be_bytes([self.page[0], self.page[1], self.page[2], self.page[3]]);
         }
+        self.whole = whole;
         Ok(())
     }
 
-    /// Adds one row. Nothing is added where a fault is returned.
-    fn record(&mut self, payload: &[u8], rowid: i64, batch: &mut Batch) -> Result<(), Fault> {
-        let (header_length, after) = varint(payload).ok_or(Fault::Damaged("a record without a header"))?;
-        let header_length = usize::try_from(header_length).map_err(|_| Fault::Damaged("an impossible header"))?;
-        if header_length > payload.len() {
-            return Err(Fault::Short(header_length.saturating_add(payload.len())));
+    /// Appends overflow pages until `needed` bytes of a payload are there; returns the page that follows. Each page
+    /// shortens what is left, so a cycle ends.
+    fn follow(&mut self, cell: Cell, first: u32, needed: usize, whole: &mut Vec<u8>) -> Result<u32> {
+        let content = self.file.usable() - 4;
+        let mut next = first;
+        while whole.len() < needed {
+            if next < 2 || next > self.file.pages() || next == self.file.lock_page() {
+                return Err(self.file.corrupt(cell.page, "an overflow page lies outside of the file"));
+            }
+            self.file.read(next, 1, &mut self.page)?;
+            let take = content.min(cell.length - whole.len());
+            whole.extend_from_slice(&self.page[4..4 + take]);
+            next = page_number(&self.page);
         }
+        Ok(next)
+    }
+
+    /// Adds one row from the first bytes of its record. Nothing is added where a fault is returned.
+    fn record(&mut self, cell: Cell, payload: &[u8], batch: &mut Batch) -> Result<(), Fault> {
+        let Cell { length, rowid, .. } = cell;
+        let (header_length, after) = varint(payload).ok_or(Fault::Damaged("a record without a header"))?;
         let first_type = payload.len() - after.len();
-        if header_length < first_type {
+        let header_length = usize::try_from(header_length).unwrap_or(usize::MAX);
+        if header_length <= first_type || header_length > length.min(MOST_HEADER_BYTES) {
             return Err(Fault::Damaged("an impossible header"));
+        }
+        if header_length > payload.len() {
+            return Err(Fault::Short(header_length));
         }
         let mut types = &payload[first_type..header_length];
         let mut at = header_length;
@@ -181,7 +227,10 @@ impl<'a> Decoder<'a> {
             let (serial, rest) = varint(types).ok_or(Fault::Damaged("a header ends too early"))?;
             types = rest;
             let size = size_of(serial).ok_or(Fault::Damaged("an impossible value in a header"))?;
-            let end = at.checked_add(size).ok_or(Fault::Damaged("an impossible value in a header"))?;
+            let end = at.saturating_add(size);
+            if end > length {
+                return Err(Fault::Damaged("a value reaches beyond its record"));
+            }
             match step {
                 Step::Skip => {}
                 Step::RowId { slot } => self.row.set(*slot, rowid),
@@ -204,6 +253,9 @@ impl<'a> Decoder<'a> {
             }
             at = end;
         }
+        if types.is_empty() && at != length {
+            return Err(Fault::Damaged("a record is longer than its values"));
+        }
         self.finish(payload, &texts, batch);
         Ok(())
     }
@@ -222,13 +274,16 @@ impl<'a> Decoder<'a> {
                 }
                 TextSource::Record => match self.file.encoding() {
                     Encoding::Utf8 => column.push(Some(&payload[start..end])),
-                    encoding => column.push(Some(utf16(&payload[start..end], encoding).as_bytes())),
+                    encoding => column.push(Some(&utf16(&payload[start..end], encoding))),
                 },
             }
         }
         batch.end_row(&self.row);
     }
 }
+
+/// A record of the most columns that a table can have, with types of three bytes, has no longer header.
+const MOST_HEADER_BYTES: usize = 98_307;
 
 /// No analysis reads more text columns of one table.
 const MAX_TEXTS: usize = 4;
@@ -244,72 +299,10 @@ enum TextSource {
 /// A column that was added to the table after the record was written.
 fn missing(step: &Step, rowid: i64, row: &mut RowInts, texts: &mut [(usize, usize, TextSource); MAX_TEXTS]) {
     match step {
-        Step::Skip => {}
         Step::RowId { slot } => row.set(*slot, rowid),
         Step::Int { slot, default: Default::Int(value), .. } => row.set(*slot, *value),
         Step::Int { slot, default: Default::Null, .. } => row.set_null(*slot),
-        Step::Int { .. } => {}
+        Step::Skip | Step::Int { .. } => {}
         Step::Text { slot, .. } => texts[*slot].2 = TextSource::Default,
     }
-}
-
-/// A variable-length integer and what follows it.
-fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (&first, rest) = bytes.split_first()?;
-    if first < 0x80 {
-        return Some((u64::from(first), rest));
-    }
-    let mut value = u64::from(first & 0x7f);
-    for (i, &byte) in rest.iter().enumerate().take(8) {
-        if i == 7 {
-            return Some((value << 8 | u64::from(byte), &rest[8..]));
-        }
-        value = value << 7 | u64::from(byte & 0x7f);
-        if byte < 0x80 {
-            return Some((value, &rest[i + 1..]));
-        }
-    }
-    None
-}
-
-/// Bytes of a value by its serial type; `None` for the reserved types.
-fn size_of(serial: u64) -> Option<usize> {
-    match serial {
-        0 | 8 | 9 => Some(0),
-        1..=4 => usize::try_from(serial).ok(),
-        5 => Some(6),
-        6 | 7 => Some(8),
-        10 | 11 => None,
-        _ => usize::try_from((serial - 12) / 2).ok(),
-    }
-}
-
-fn integer(serial: u64, bytes: &[u8]) -> i64 {
-    match serial {
-        8 => 0,
-        9 => 1,
-        _ => {
-            let negative = bytes.first().is_some_and(|&byte| byte & 0x80 != 0);
-            bytes.iter().fold(if negative { -1 } else { 0 }, |value, &byte| value << 8 | i64::from(byte))
-        }
-    }
-}
-
-/// Bytes of a payload that stand on the leaf page itself (the file format's own rule).
-fn local_length(length: usize, usable: usize) -> usize {
-    let most = usable - 35;
-    if length <= most {
-        return length;
-    }
-    let least = (usable - 12) * 32 / 255 - 23;
-    let fitting = least + (length - least) % (usable - 4);
-    if fitting <= most { fitting } else { least }
-}
-
-fn utf16(bytes: &[u8], encoding: Encoding) -> String {
-    let units = bytes.chunks_exact(2).map(|pair| match encoding {
-        Encoding::Utf16Be => u16::from_be_bytes([pair[0], pair[1]]),
-        _ => u16::from_le_bytes([pair[0], pair[1]]),
-    });
-    char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }

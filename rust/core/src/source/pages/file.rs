@@ -17,6 +17,9 @@ pub enum Encoding {
     Utf16Be,
 }
 
+/// Where the bytes lie that programs lock.
+const LOCKED_BYTES_AT: usize = 1 << 30;
+
 /// A database file as an array of pages, numbered from 1.
 #[derive(Debug)]
 pub struct PageFile {
@@ -49,6 +52,8 @@ impl PageFile {
         let Ok(pages) = u32::try_from(trace.bytes() / page_size as u64) else {
             return Ok(Err("more pages than a page number can tell".into()));
         };
+        // Pages beyond what the header tells are no part of the database.
+        let pages = header.pages().map_or(pages, |known| known.min(pages));
         Ok(Ok(Self { path: trace.path().into(), file, page_size, usable, pages, encoding }))
     }
 
@@ -75,6 +80,19 @@ impl PageFile {
     /// Bytes of all pages.
     pub const fn bytes(&self) -> u64 {
         self.pages as u64 * self.page_size as u64
+    }
+
+    /// The page that holds the bytes which are locked. No table uses it, and a reader may be refused them.
+    pub const fn lock_page(&self) -> u32 {
+        // At most 2^30 / 512.
+        #[allow(clippy::cast_possible_truncation)]
+        let before = (LOCKED_BYTES_AT / self.page_size) as u32;
+        before + 1
+    }
+
+    /// The most cells that a page can have: each takes a pointer of two bytes and four bytes of its own.
+    pub const fn most_cells(&self) -> usize {
+        (self.page_size - 8) / 6
     }
 
     /// How text is stored.

@@ -83,10 +83,10 @@ fn roots(connection: &Connection) -> rusqlite::Result<HashMap<String, u32>> {
     let mut rows = statement.query([])?;
     let mut roots = HashMap::new();
     while let Some(row) = rows.next()? {
-        if let (ValueRef::Text(name), ValueRef::Integer(root)) = (row.get_ref(0)?, row.get_ref(1)?) {
-            if let Ok(root) = u32::try_from(root) {
-                roots.insert(String::from_utf8_lossy(name).into_owned(), root);
-            }
+        if let (ValueRef::Text(name), ValueRef::Integer(root)) = (row.get_ref(0)?, row.get_ref(1)?)
+            && let Ok(root) = u32::try_from(root)
+        {
+            roots.insert(String::from_utf8_lossy(name).into_owned(), root);
         }
     }
     Ok(roots)

@@ -6,10 +6,12 @@
 
 pub mod cell;
 pub mod file;
+pub mod format;
 pub mod layout;
 pub mod tree;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -52,7 +54,11 @@ impl PageRows {
         };
         let pages = match PageFile::open(file)? {
             Ok(pages) => pages,
-            Err(reason) => return Ok(Err(Unusual { connection, reason })),
+            Err(reason) => {
+                // Closing the pages gave up the lock: locks belong to the process and the file, not to the connection.
+                drop(connection);
+                return Ok(Err(Unusual { connection: file.connect()?, reason }));
+            }
         };
         Ok(Ok(Self { file: pages, layouts, leaves: Mutex::default(), connection: Mutex::new(connection) }))
     }
@@ -76,21 +82,34 @@ impl PageRows {
         Ok(leaves)
     }
 
-    /// Calls `visit` with each leaf page in order, reading runs of neighbouring pages at once.
-    fn each_leaf(&self, leaves: &[u32], mut visit: impl FnMut(u32, &[u8]) -> Result<()>) -> Result<()> {
+    /// Calls `visit` with some of the leaf pages in order, reading runs of neighbouring pages at once.
+    fn each_leaf(
+        &self,
+        leaves: &[u32],
+        range: Range<usize>,
+        mut visit: impl FnMut(u32, &[u8]) -> Result<()>,
+    ) -> Result<()> {
         let page_size = self.file.page_size();
         let run_pages = u32::try_from(RUN_BYTES / page_size).unwrap_or(1).max(1);
+        let lock_page = self.file.lock_page();
         let mut buffer = Vec::new();
-        let mut rest = leaves;
+        let mut rest = &leaves[range];
         while let Some(&first) = rest.first() {
-            let fits = |pair: &[u32]| pair[1] > pair[0] && pair[1] - pair[0] <= RUN_GAP && pair[1] - first < run_pages;
+            let fits = |pair: &[u32]| {
+                let is_near = pair[1] > pair[0] && pair[1] - pair[0] <= RUN_GAP && pair[1] - first < run_pages;
+                is_near && !(pair[0]..pair[1]).contains(&lock_page)
+            };
             let length = 1 + rest.windows(2).take_while(|pair| fits(pair)).count();
             let (run, after) = rest.split_at(length);
             let last = run[length - 1];
             self.file.read(first, last - first + 1, &mut buffer)?;
             for &page in run {
                 let at = (page - first) as usize * page_size;
-                visit(page, &buffer[at..at + page_size])?;
+                let bytes = &buffer[at..at + page_size];
+                if leaves.len() > 1 && cell::cells(&self.file, page, bytes)? == 0 {
+                    return Err(self.file.corrupt(page, "an empty page inside a table's tree"));
+                }
+                visit(page, bytes)?;
             }
             rest = after;
         }
@@ -136,7 +155,10 @@ impl RowSource for PageRows {
         };
         let mut decoder = Decoder::new(&self.file, self.layout(table)?, columns);
         let mut batch = Batch::new(columns);
-        self.each_leaf(&leaves[range], |number, page| {
+        if range.start > 0 {
+            self.each_leaf(&leaves, range.start - 1..range.start, |number, page| decoder.start_after(number, page))?;
+        }
+        self.each_leaf(&leaves, range, |number, page| {
             decoder.page(number, page, &mut batch)?;
             if batch.rows() >= BATCH_ROWS {
                 sink(&batch)?;
@@ -154,7 +176,7 @@ impl RowSource for PageRows {
         }
         let mut rows = 0;
         let leaves = self.leaves(table)?;
-        self.each_leaf(&leaves, |number, page| {
+        self.each_leaf(&leaves, 0..leaves.len(), |number, page| {
             rows += cell::cells(&self.file, number, page)? as u64;
             Ok(())
         })?;

@@ -1,34 +1,50 @@
 //! Which leaf pages a table has: its interior pages are walked once.
 
 use super::file::PageFile;
+use super::format::varint;
 use crate::error::Result;
 
 const INTERIOR: u8 = 0x05;
 pub(super) const LEAF: u8 = 0x0d;
-/// The deepest tree that `SQLite` itself reads; five levels hold any file that fits on a disk.
-const MAX_DEPTH: usize = 20;
+/// Levels of the deepest tree that `SQLite` itself reads; five hold any file that fits on a disk.
+const MAX_LEVELS: usize = 20;
 
 /// The leaf pages below `root` in key order. Each page occurs once, so a cycle is an error.
 pub fn leaves(file: &PageFile, root: u32) -> Result<Vec<u32>> {
-    let mut walk = Walk { file, seen: vec![false; file.pages() as usize + 1], leaves: Vec::new(), buffer: Vec::new() };
-    walk.visit(root, 0, true)?;
+    let mut walk = Walk { file, seen: PageSet::new(file.pages()), leaves: Vec::new(), buffer: Vec::new() };
+    walk.visit(root, 1, true)?;
     Ok(walk.leaves)
+}
+
+/// A set of page numbers: one bit for each page of the file, touched only where it is set.
+struct PageSet(Vec<u64>);
+
+impl PageSet {
+    fn new(pages: u32) -> Self {
+        Self(vec![0; pages as usize / 64 + 1])
+    }
+
+    /// Whether the page was not there before.
+    fn insert(&mut self, page: u32) -> bool {
+        let (word, bit) = (&mut self.0[page as usize / 64], 1 << (page % 64));
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    }
 }
 
 struct Walk<'a> {
     file: &'a PageFile,
-    seen: Vec<bool>,
+    seen: PageSet,
     leaves: Vec<u32>,
     buffer: Vec<u8>,
 }
 
 impl Walk<'_> {
     /// Visits a page of unknown kind. Below the lowest interior level nothing is read: all leaves are equally deep.
-    fn visit(&mut self, page: u32, depth: usize, read: bool) -> Result<()> {
-        if page < 2 || page > self.file.pages() {
-            return Err(self.file.corrupt(page, "the table's tree points outside of the file"));
-        }
-        if std::mem::replace(&mut self.seen[page as usize], true) {
+    fn visit(&mut self, page: u32, level: usize, read: bool) -> Result<()> {
+        self.check_inside(page)?;
+        if !self.seen.insert(page) {
             return Err(self.file.corrupt(page, "the table's tree visits it twice"));
         }
         if !read {
@@ -41,37 +57,49 @@ impl Walk<'_> {
                 self.leaves.push(page);
                 Ok(())
             }
-            INTERIOR if depth < MAX_DEPTH => {
+            INTERIOR if level < MAX_LEVELS => {
                 let children = self.children(page)?;
                 let lowest = self.is_leaf(children[0])?;
-                children.into_iter().try_for_each(|child| self.visit(child, depth + 1, !lowest))
+                children.into_iter().try_for_each(|child| self.visit(child, level + 1, !lowest))
             }
             INTERIOR => Err(self.file.corrupt(page, "the table's tree is too deep")),
             other => Err(self.file.corrupt(page, &format!("a page of kind {other} inside a table's tree"))),
         }
     }
 
-    fn is_leaf(&mut self, page: u32) -> Result<bool> {
+    fn check_inside(&self, page: u32) -> Result<()> {
         if page < 2 || page > self.file.pages() {
             return Err(self.file.corrupt(page, "the table's tree points outside of the file"));
         }
+        if page == self.file.lock_page() {
+            return Err(self.file.corrupt(page, "the table's tree points to the page of the locks"));
+        }
+        Ok(())
+    }
+
+    fn is_leaf(&mut self, page: u32) -> Result<bool> {
+        self.check_inside(page)?;
         self.file.read(page, 1, &mut self.buffer)?;
         Ok(self.buffer[0] == LEAF)
     }
 
-    /// The children of the interior page in the buffer, in key order; at least the rightmost.
+    /// The children of the interior page in the buffer, in key order.
     fn children(&self, page: u32) -> Result<Vec<u32>> {
         let bytes = &self.buffer[..self.file.usable()];
         let word = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let cells = usize::from(u16::from_be_bytes([bytes[3], bytes[4]]));
-        let first_cell = 12 + 2 * cells;
-        if first_cell > bytes.len() {
+        if cells == 0 {
+            return Err(self.file.corrupt(page, "an interior page without cells"));
+        }
+        if cells > self.file.most_cells() {
             return Err(self.file.corrupt(page, "more cells than fit on the page"));
         }
+        let first_cell = 12 + 2 * cells;
         let mut children = Vec::with_capacity(cells + 1);
         for pointer in bytes[12..first_cell].chunks_exact(2) {
             let at = usize::from(u16::from_be_bytes([pointer[0], pointer[1]]));
-            if at < first_cell || at + 4 > bytes.len() {
+            let is_whole = at >= first_cell && bytes.get(at + 4..).and_then(varint).is_some();
+            if !is_whole {
                 return Err(self.file.corrupt(page, "a cell lies outside of the page"));
             }
             children.push(word(at));
