@@ -35,6 +35,18 @@ const PARTS_PER_THREAD: usize = 4;
 /// Times beyond 146 years from the base are damage; differences of accepted times fit in 64 bits.
 const MAX_TIME: i64 = 1 << 62;
 
+/// The tables that take nearly all of the time.
+pub const BIG_TABLES: [&str; 3] = ["CUPTI_ACTIVITY_KIND_KERNEL", RUNTIME, NVTX];
+
+/// The columns that are read of one of [`BIG_TABLES`].
+pub fn columns(table: &str) -> &'static [Wanted] {
+    match table {
+        RUNTIME => CallPart::COLUMNS,
+        NVTX => RangePart::COLUMNS,
+        _ => KernelPart::COLUMNS,
+    }
+}
+
 /// What to load.
 #[derive(Debug, Default, Clone)]
 pub struct LoadOptions {
