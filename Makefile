@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 SIZE ?= 1GB
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint format bench golden clean
+.PHONY: help build demo test lint format bench golden pictures clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,11 @@ bench: build ## Time the report end to end on a generated export (SIZE=1GB)
 golden: build ## Refresh golden reports, generated docs and examples
 	$(BIN)/python -m nsys_llm_explainer.reference --write
 	$(BIN)/python tests/golden/refresh.py
+	$(BIN)/python tests/examples/refresh.py
+	$(BIN)/python tests/real/schema_support.py
+
+pictures: build ## Photograph the demo's report for the README (needs Chromium)
+	$(BIN)/python docs/images/make.py
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) target demo_report

@@ -5,21 +5,22 @@
     bench.py --size 100MB --size 1GB            # generates the exports in a temporary folder
     bench.py --trace trace.sqlite --repeat 3    # an export that is there
 
-Three rows per export:
+Rows per export, each in a process of its own:
 
-* ``report``: ``nsys-llm-explain FILE --out DIR --quiet`` as a process of its own, from start to exit.
-* ``sqlite scan``: one connection sums the needed columns of KERNEL, RUNTIME and NVTX_EVENTS *inside* SQLite (``SELECT
-  sum(start), …``), so no object per row is made in Python; it reads every row and analyses nothing. The criterion
-  benches step rows from Rust instead.
+* ``report``: ``nsys-llm-explain FILE --out DIR --quiet`` from process start to exit, by row source and threads.
+* ``sqlite step``: one connection steps the columns that the report needs of KERNEL, RUNTIME and NVTX_EVENTS (in Rust,
+  so that no object per row is made) and analyses nothing.
+* ``page decode``: the same columns from the pages, and nothing else.
 * ``raw read``: the bytes of the file, once, in blocks of 1 MB.
 
-Each runs in a process of its own; wall time is measured here, CPU and peak memory are the kernel's account of that
-process (``os.wait4``). The page cache is warm: every file is read once before the first measurement.
+Wall time is measured here, CPU and peak memory are the kernel's account of the process (``os.wait4``). The page cache is
+warm: every file is read once before. The median of the runs is printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sqlite3
 import subprocess
@@ -34,14 +35,9 @@ from make_export import size
 
 from nsys_llm_explainer.demo import generate, spec_for_bytes
 
-_KERNEL = "CUPTI_ACTIVITY_KIND_KERNEL"
-_RUNTIME = "CUPTI_ACTIVITY_KIND_RUNTIME"
-#: Tables and columns that the sections need, for the plain scan.
-NEEDED = {
-    _KERNEL: ("start", "end", "deviceId", "globalPid", "correlationId", "demangledName", "graphNodeId"),
-    _RUNTIME: ("start", "end", "globalTid", "correlationId", "nameId"),
-    "NVTX_EVENTS": ("start", "end", "eventType", "globalTid", "endGlobalTid", "textId", "domainId"),
-}
+#: Tables whose rows are counted.
+COUNTED = ("CUPTI_ACTIVITY_KIND_KERNEL", "CUPTI_ACTIVITY_KIND_RUNTIME", "NVTX_EVENTS")
+ROOT = Path(__file__).resolve().parents[2]
 _BLOCK = 1 << 20
 
 
@@ -52,19 +48,6 @@ class Cost:
     wall_s: float
     cpu_s: float
     peak_bytes: int
-
-
-def scan(path: Path) -> None:
-    """Read the needed columns of every row, without leaving SQLite."""
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    for table, wanted in NEEDED.items():
-        present = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-        sums = [f"total({column})" for column in wanted if column in present]
-        if table == "NVTX_EVENTS" and "text" in present:
-            sums.append("total(length(text))")
-        if sums:
-            connection.execute(f"SELECT {', '.join(sums)} FROM {table}").fetchone()
-    connection.close()
 
 
 def read(path: Path) -> None:
@@ -79,7 +62,7 @@ def count_rows(path: Path) -> int:
     """Return how many rows the scanned tables hold."""
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     present = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-    rows = sum(connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in NEEDED if name in present)
+    rows = sum(connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in COUNTED if name in present)
     connection.close()
     return int(rows)
 
@@ -101,41 +84,52 @@ def measure(command: Sequence[str]) -> Cost:
     return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
 
 
-def best(command: Callable[[], Sequence[str]], repeat: int) -> Cost:
-    """Return the fastest of some runs."""
-    return min((measure(command()) for _ in range(repeat)), key=lambda cost: cost.wall_s)
-
-
-def repeat_of(command: Sequence[str]) -> Callable[[], Sequence[str]]:
-    """Return what gives the same command for every run."""
-    return lambda: command
+def median(command: Callable[[], Sequence[str]], repeat: int) -> Cost:
+    """Return the run of median wall time."""
+    runs = sorted((measure(command()) for _ in range(repeat)), key=lambda cost: cost.wall_s)
+    return runs[(len(runs) - 1) // 2]
 
 
 def show(path: Path, name: str, cost: Cost, rows: int) -> None:
     """Print one row of the table."""
     megabytes = path.stat().st_size / 1e6
     print(
-        f"{path.name:<24} {name:<12} {cost.wall_s:>8.3f} {cost.cpu_s:>8.3f} {cost.peak_bytes / 1e6:>9.1f} "
-        f"{rows / cost.wall_s / 1e6:>9.2f} {megabytes / cost.wall_s:>9.1f}"
+        f"{path.name:<24} {name:<26} {cost.wall_s:>8.3f} {cost.cpu_s:>8.3f} {cost.peak_bytes / 1e6:>9.1f} "
+        f"{rows / cost.wall_s / 1e6:>9.2f} {megabytes / cost.wall_s:>9.1f}",
+        flush=True,
     )
 
 
-def bench(path: Path, repeat: int, scratch: Path, executable: Path | None) -> None:
+def bench(path: Path, repeat: int, scratch: Path, executable: Path, reader: Path) -> None:
     """Measure one export and print its rows."""
     read(path)
     rows = count_rows(path)
-    if executable is None:
-        print(f"{path.name:<24} report       no nsys-llm-explain beside {sys.executable}")
-    else:
-        counter = iter(range(repeat))
+    counter = itertools.count()
 
-        def report() -> Sequence[str]:
-            out = scratch / f"out-{path.stem}-{next(counter)}"
-            return [str(executable), str(path), "--out", str(out), "--quiet"]
+    def report(source: str, threads: int) -> Callable[[], Sequence[str]]:
+        def command() -> Sequence[str]:
+            out = str(scratch / f"out-{path.stem}-{next(counter)}")
+            options = ["--source", source, "--threads", str(threads)]
+            return [str(executable), str(path), "--out", out, "--quiet", *options]
 
-        show(path, "report", best(report, repeat), rows)
-    for name, part in (("sqlite scan", "scan"), ("raw read", "read")):
-        show(path, name, best(repeat_of([sys.executable, __file__, "--part", part, str(path)]), repeat), rows)
+        return command
+
+    for source, threads in (("auto", 2), ("auto", 1), ("sqlite", 2), ("sqlite", 1)):
+        show(path, f"report, {source}, {threads} thr.", median(report(source, threads), repeat), rows)
+    plain = {
+        "sqlite step, 1 thr.": [str(reader), "step", str(path)],
+        "page decode, 1 thr.": [str(reader), "decode", str(path), "1"],
+        "page decode, 2 thr.": [str(reader), "decode", str(path), "2"],
+        "raw read": [sys.executable, __file__, "--part", "read", str(path)],
+    }
+    for name, command in plain.items():
+        show(path, name, median(lambda command=command: command, repeat), rows)
+
+
+def built_reader() -> Path:
+    """Build the program that reads without analysing, and return where it is."""
+    subprocess.run(["cargo", "build", "--quiet", "--release", "-p", "nsys-explain-benches"], cwd=ROOT, check=True)
+    return ROOT / "target" / "release" / "nsys-explain-benches"
 
 
 def main() -> None:
@@ -145,21 +139,22 @@ def main() -> None:
         "--size", type=size, action="append", default=[], help="generate an export of this size, e.g. 1GB"
     )
     parser.add_argument("--trace", type=Path, action="append", default=[], help="an export that is there")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each; the fastest is printed")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median is printed")
     parser.add_argument("--part", nargs=2, metavar=("PART", "FILE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
-        {"scan": scan, "read": read}[arguments.part[0]](Path(arguments.part[1]))
+        read(Path(arguments.part[1]))
         return
-    found = Path(sys.executable).parent / "nsys-llm-explain"
+    executable = Path(sys.executable).parent / "nsys-llm-explain"
+    reader = built_reader()
     with tempfile.TemporaryDirectory(prefix="nsys-llm-explainer-bench-") as folder:
         scratch = Path(folder)
         traces = list(arguments.trace)
         sizes = arguments.size or ([] if traces else [size("20MB"), size("100MB")])
         traces += [generate(scratch / f"generated-{s // 10**6}MB.sqlite", spec_for_bytes(s)) for s in sizes]
-        print(f"{'export':<24} {'what':<12} {'wall s':>8} {'CPU s':>8} {'peak MB':>9} {'Mrows/s':>9} {'MB/s':>9}")
+        print(f"{'export':<24} {'what':<26} {'wall s':>8} {'CPU s':>8} {'peak MB':>9} {'Mrows/s':>9} {'MB/s':>9}")
         for trace in traces:
-            bench(trace, max(1, arguments.repeat), scratch, found if found.exists() else None)
+            bench(trace, max(1, arguments.repeat), scratch, executable, reader)
 
 
 if __name__ == "__main__":

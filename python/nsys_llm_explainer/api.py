@@ -18,11 +18,12 @@ ProgressCallback = Callable[[str, int, int], None]
 Window = tuple[Optional[int], Optional[int]]
 
 
-def open_trace(path: StrPath) -> _native.Trace:
+def open_trace(path: StrPath, *, source: str = "auto") -> _native.Trace:
     """Opens and probes an export, read-only, without reading its rows.
 
     Args:
         path: An SQLite export of Nsight Systems.
+        source: How rows are read: ``"pages"``, ``"sqlite"``, or ``"auto"`` for pages where the file allows it.
 
     Returns:
         The trace: ``info()``, ``tables()`` with row counts, ``capabilities()`` of every section.
@@ -31,7 +32,7 @@ def open_trace(path: StrPath) -> _native.Trace:
         FileNotFoundError: There is no such file.
         NsysError: The file is no export, is damaged, or cannot be read.
     """
-    return _native.open_trace(os.fspath(path))
+    return _native.open_trace(os.fspath(path), source=source)
 
 
 def analyze(
@@ -42,6 +43,7 @@ def analyze(
     nvtx_kernel_map: bool = True,
     threads: int | None = None,
     window: Window | None = None,
+    source: str = "auto",
     progress: ProgressCallback | None = None,
 ) -> Report:
     """Analyses an export and returns the finished report. Writes nothing.
@@ -56,6 +58,7 @@ def analyze(
         nvtx_kernel_map: Attribute kernels to NVTX ranges.
         threads: How many threads to use; None uses one per CPU.
         window: Start and end in ns on the trace's clock, either may be None.
+        source: How rows are read: ``"pages"``, ``"sqlite"``, or ``"auto"`` for pages where the file allows it.
         progress: Called with stage, units done and units expected.
 
     Returns:
@@ -64,11 +67,11 @@ def analyze(
     Raises:
         FileNotFoundError: There is no such file.
         NsysError: The file is no export, is damaged, or cannot be read.
-        ValueError: An argument is wrong: the phase map, the window, or the number of threads.
+        ValueError: An argument is wrong: the phase map, the window, the source, or the number of threads.
     """
     phases = None if phase_map is None else load_phase_map(phase_map)
     generated_at = timestamp()
-    result = open_trace(path).analyze(
+    result = open_trace(path, source=source).analyze(
         phase_map=phases,
         kernel_percentiles=kernel_percentiles,
         nvtx_kernel_map=nvtx_kernel_map,
@@ -89,5 +92,6 @@ def _finished(result: Mapping[str, Any], generated_at: str) -> Report:
         findings=(),
         sections=MappingProxyType(sections),
         generated_at=generated_at,
+        stages=tuple(result["stages"]),
     )
     return replace(report, findings=find(report))

@@ -95,6 +95,7 @@ class Report:
         findings: What to look at next, strongest first.
         sections: Section id to section, in the order of the report.
         generated_at: When the report was made, ISO 8601 in UTC.
+        stages: How long each stage of the core took, in ns; part of no output.
     """
 
     trace: Mapping[str, Any]
@@ -103,6 +104,7 @@ class Report:
     findings: tuple[Finding, ...]
     sections: Mapping[str, Section]
     generated_at: str
+    stages: tuple[tuple[str, int], ...] = field(default=(), compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as plain data: the content of report.json."""

@@ -17,6 +17,7 @@ def test_under_the_threshold(find: Find) -> None:
     assert finding.severity == "medium"
     assert "50 %" in finding.title or "50.0 %" in finding.title
     assert finding.at_stake_ns is None
+    assert "Switch the engine's ranges on" in text_of(finding)
 
 
 def test_kernels_without_a_call_are_pointed_out(find: Find) -> None:
@@ -26,6 +27,7 @@ def test_kernels_without_a_call_are_pointed_out(find: Find) -> None:
         export.kernel("early", end + number * 100_000, end + (number + 1) * 100_000)
     (finding,) = find(export, ID)
     assert "400 kernels have no launch call" in text_of(finding)
+    assert "Switch the engine's ranges on" not in text_of(finding)
 
 
 def test_no_ranges_at_all_is_a_hint(find: Find) -> None:

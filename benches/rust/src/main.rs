@@ -1,15 +1,16 @@
-//! Times what the report is compared to: the same columns without any analysis. `scan FILE` prints one line per way of
-//! reading, with wall seconds.
+//! What the report is compared to: reading the same columns without any analysis, as a process of its own.
+//!
+//! `nsys-explain-benches step FILE` steps rows through one `SQLite` connection; `decode FILE [THREADS]` decodes pages.
 
 use std::path::Path;
 use std::time::Instant;
 
-use nsys_explain_core::Result;
 use nsys_explain_core::source::RowSource;
 use nsys_explain_core::source::load::{BIG_TABLES, columns};
 use nsys_explain_core::source::open::TraceFile;
 use nsys_explain_core::source::pages::PageRows;
 use nsys_explain_core::source::schema::{Schema, quoted};
+use nsys_explain_core::{Error, Result};
 use rayon::prelude::*;
 use rusqlite::types::ValueRef;
 
@@ -53,22 +54,24 @@ fn decode(pages: &PageRows, schema: &Schema, name: &str) -> Result<usize> {
 
 #[allow(clippy::print_stdout)] // a bench prints
 fn main() -> Result<()> {
-    let path = std::env::args().nth(1).unwrap_or_else(|| "trace.sqlite".into());
+    let mut args = std::env::args().skip(1);
+    let (mode, path) = (args.next().unwrap_or_default(), args.next().unwrap_or_default());
+    let threads: usize = args.next().and_then(|threads| threads.parse().ok()).unwrap_or(1);
     let file = TraceFile::check(Path::new(&path))?;
     let schema = Schema::probe(&file, &file.connect()?)?;
-    let timed = |label: &str, work: &dyn Fn() -> Result<()>| {
-        let start = Instant::now();
-        work()?;
-        println!("{label}\t{:.4}", start.elapsed().as_secs_f64());
-        Ok(())
-    };
-    timed("sqlite_step_1_thread", &|| BIG_TABLES.iter().try_for_each(|table| step(&file, &schema, table).map(drop)))?;
-    for threads in [1, 2] {
-        let Ok(pages) = PageRows::new(&file, file.connect()?, &schema)? else { continue };
-        let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(threads).build() else { continue };
-        timed(&format!("pages_decode_{threads}_threads"), &|| {
-            pool.install(|| BIG_TABLES.iter().try_for_each(|table| decode(&pages, &schema, table).map(drop)))
-        })?;
+    let start = Instant::now();
+    if mode == "step" {
+        let sums: Result<Vec<i64>> = BIG_TABLES.iter().map(|table| step(&file, &schema, table)).collect();
+        println!("{:?} in {:.3} s", sums?, start.elapsed().as_secs_f64());
+        return Ok(());
     }
+    let invalid = |detail: String| Error::InvalidArgument(format!("{mode} {path}: {detail}"));
+    let pages = PageRows::new(&file, file.connect()?, &schema)?.map_err(|unusual| invalid(unusual.reason))?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    let rows: Result<Vec<usize>> = pool
+        .build()
+        .map_err(|error| invalid(error.to_string()))?
+        .install(|| BIG_TABLES.iter().map(|table| decode(&pages, &schema, table)).collect());
+    println!("{:?} rows in {:.3} s", rows?, start.elapsed().as_secs_f64());
     Ok(())
 }

@@ -10,6 +10,7 @@ from nsys_llm_explainer.cli.window import parse_window
 from nsys_llm_explainer.report import DEFAULT_KERNEL_LIMIT, FORMATS
 
 PROGRAM = "nsys-llm-explain"
+SOURCES = ("auto", "pages", "sqlite")
 DEMO_OUT = "nsys_llm_demo"
 
 
@@ -45,6 +46,14 @@ def explain_parser() -> argparse.ArgumentParser:
     analysis.add_argument("--no-kernel-percentiles", action="store_true", help="leave out p50, p90, p99 of kernels")
     analysis.add_argument("--no-nvtx-kernel-map", action="store_true", help="do not attribute kernels to NVTX ranges")
     analysis.add_argument("--threads", metavar="N", type=_positive, help="threads to use (default: one per CPU)")
+    analysis.add_argument(
+        "--source",
+        choices=SOURCES,
+        default="auto",
+        help="how rows are read: straight from the file's pages, or through SQLite; auto takes pages where the file is "
+        "a plain database without a writer (default: %(default)s); the report is the same",
+    )
+    analysis.add_argument("--profile", action="store_true", help="print how long each stage took to stderr")
     _add_output_options(parser)
     parser.add_argument(
         "--print-schema",

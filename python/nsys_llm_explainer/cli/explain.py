@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +14,8 @@ from nsys_llm_explainer.cli.arguments import default_out
 from nsys_llm_explainer.cli.nsys_export import is_report, sqlite_of
 from nsys_llm_explainer.cli.progress import ProgressBar
 from nsys_llm_explainer.phase_map import load_phase_map
+from nsys_llm_explainer.render import format as fmt
+from nsys_llm_explainer.render.escape import terminal
 from nsys_llm_explainer.render.outputs import MARKDOWN, csv_name
 from nsys_llm_explainer.render.place import check_directory
 from nsys_llm_explainer.render.terminal import summary_lines
@@ -32,12 +35,20 @@ def run_explain(options: argparse.Namespace) -> None:
             nvtx_kernel_map=not options.no_nvtx_kernel_map,
             threads=options.threads,
             window=options.window,
+            source=options.source,
             progress=progress,
         )
     if is_report(options.trace):
         trace = {**report.trace, "path": options.trace, "file_bytes": Path(options.trace).stat().st_size}
         report = replace(report, trace=MappingProxyType(trace))
+    if options.profile:
+        print("\n".join(stage_lines(report)), file=sys.stderr)
     write_and_print(report, out, options)
+
+
+def stage_lines(report: Report) -> list[str]:
+    """Returns one line per stage of the core, with its wall time; stages of one level may run side by side."""
+    return [f"{fmt.duration(ns):>10}  {terminal.line(stage)}" for stage, ns in report.stages]
 
 
 def write_and_print(report: Report, out: Path, options: argparse.Namespace) -> None:

@@ -20,7 +20,7 @@ _MARKS = {"ok": "yes", "partial": "partly", "missing": "no"}
 def run_print_schema(options: argparse.Namespace) -> None:
     """Runs ``nsys-llm-explain TRACE --print-schema``."""
     with sqlite_of(options.trace) as path:
-        lines = list(schema_lines(open_trace(path), options.trace))
+        lines = list(schema_lines(open_trace(path, source=options.source), options.trace))
     print("\n".join(lines))
 
 

@@ -44,10 +44,10 @@ def check(report: Report) -> Iterator[Draft]:
     worst = bound[0]
     share = worst.copy_ns / worst.window_ns
     severity = facts.severity_of(share, high=HIGH_SHARE, medium=MEDIUM_SHARE, low=LOW_SHARE) or "low"
-    title = f"{worst.label} only copies for {fmt.percent(share)} of its window"
+    title = f"{worst.label} does nothing but copy for {fmt.percent(share)} of its window"
     if len(bound) > 1:
         least = fmt.percent(bound[-1].copy_ns / bound[-1].window_ns)
-        title = f"{len(bound)} GPUs only copy for {fmt.between(least, fmt.percent(share))} of their windows"
+        title = f"{len(bound)} GPUs do nothing but copy for {fmt.between(least, fmt.percent(share))} of their windows"
     yield Draft(
         Finding(
             ID,
@@ -61,8 +61,8 @@ def check(report: Report) -> Iterator[Draft]:
                     "memory for the KV cache."
                 ),
                 (
-                    "What has to move can overlap kernels: pinned host memory, and a stream of its own that the "
-                    "kernels do not wait for."
+                    "Let the copies that remain overlap kernels: pinned host memory, and a stream of their own that "
+                    "the kernels do not wait for."
                 ),
             ),
         ),

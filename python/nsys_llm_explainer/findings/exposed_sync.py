@@ -91,7 +91,7 @@ def _claims(report: Report, calls: list[dict[str, Any]]) -> Iterator[Claim]:
 def _evidence(row: dict[str, Any]) -> Evidence:
     names = ("api_name", "calls", "total_ns", "exposed_ns", "p90_ns", "max_ns")
     return Evidence(
-        f"{row['api_name']}: {fmt.duration(row['exposed_ns'])} with idle GPUs of {fmt.duration(row['total_ns'])} in "
+        f"{row['api_name']}: GPUs idle for {fmt.duration(row['exposed_ns'])} of the {fmt.duration(row['total_ns'])} in "
         f"{fmt.counted(row['calls'], 'call')}, longest call {fmt.duration(row['max_ns'])}",
         "sync",
         "sync_calls",

@@ -38,12 +38,12 @@ _SHORT_BUCKETS = frozenset({"under 1 us", "1-10 us", "10-100 us", "0.1-1 ms"})
 
 _OPEN = "Open the longest gaps above in the Nsight Systems GUI: what does the launching thread do there?"
 _SHORT = (
-    "Most of the idle time is many short gaps: the host launches too slowly for these kernels. Use CUDA graphs, fuse "
-    "small kernels, and keep Python out of the step."
+    "Most of the idle time is in many short gaps: the host launches too slowly for these kernels. Use CUDA graphs, "
+    "fuse small kernels, and keep Python out of the step."
 )
 _SHORT_GRAPHED = (
-    "Most of the idle time is many short gaps, although most kernels come from CUDA graphs: look at what the host does "
-    "between graph launches (scheduling, input preparation, sampling), and at what still runs one by one."
+    "Most of the idle time is in many short gaps, although most kernels come from CUDA graphs: look at what the host "
+    "does between graph launches (scheduling, input preparation, sampling), and at what still runs one by one."
 )
 _LONG = (
     "Most of the idle time is in gaps of a millisecond and more: look between steps (scheduling, tokenisation, "
@@ -75,7 +75,7 @@ def check(report: Report) -> Iterator[Draft]:
         for row in facts.rows(report, "gpu_idle", "gap_sizes")
         if (row["device_id"], row["gpu_id"]) == worst.key and row["total_ns"]
     ]
-    title = f"{worst.label} is idle {fmt.percent(share)} of its window"
+    title = f"{worst.label} is idle for {fmt.percent(share)} of its window"
     if len(idle) > 1:
         least = fmt.percent(idle[-1].idle_ns / idle[-1].window_ns)
         title = f"{len(idle)} GPUs are idle for {fmt.between(least, fmt.percent(share))} of their windows"
@@ -105,15 +105,19 @@ def _sizes(worst: facts.Device, buckets: list[dict[str, Any]]) -> Iterator[Evide
     if not largest:
         return
     parts = (
-        f"{fmt.percent(row['total_ns'] / worst.idle_ns)} in {fmt.counted(row['gaps'], 'gap')} of {row['bucket']}"
+        f"{fmt.percent(row['total_ns'] / worst.idle_ns)} in {fmt.counted(row['gaps'], 'gap')} {_length(row['bucket'])}"
         for row in largest
     )
     yield Evidence(
-        f"{worst.label}, where its idle time sits: {', '.join(parts)}",
+        f"{worst.label}, idle time by length of the gap: {', '.join(parts)}",
         "gpu_idle",
         "gap_sizes",
         {str(row["bucket"]): row["total_ns"] for row in largest},
     )
+
+
+def _length(bucket: str) -> str:
+    return bucket if bucket.startswith(("under", "over")) else f"of {bucket}"
 
 
 def _gap(row: dict[str, Any]) -> Evidence:

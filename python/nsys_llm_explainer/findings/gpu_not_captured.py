@@ -8,7 +8,7 @@ Why it matters:
     Nothing can be said about the GPUs: this is a gap of the capture, not an idle GPU.
 
 What to do:
-    Capture again with -t cuda,nvtx; spawn worker processes instead of forking them (or add
+    Capture again with --trace=cuda,nvtx; spawn worker processes instead of forking them (or add
     --trace-fork-before-exec=true); make the capture range cover work on the GPU and let the application end, or stop,
     cleanly so that buffers are written.
 """
@@ -58,7 +58,7 @@ def _what_is_there(api_calls: int, os_calls: int) -> Evidence:
     elif os_calls:
         text = f"{fmt.counted(os_calls, 'operating-system call')} recorded, but nothing of CUDA"
     else:
-        text = "Neither CUDA API calls nor GPU work are recorded"
+        text = "Neither CUDA API calls nor GPU work were recorded"
     return Evidence(text, None, None, {_API_TABLE: api_calls, _OSRT_TABLE: os_calls})
 
 

@@ -47,16 +47,16 @@ def check(report: Report) -> Iterator[Draft]:
             f"CUDA graphs hide {fmt.percent(share)} of the kernel time",
             (
                 Evidence(
-                    f"{fmt.counted(launches, 'graph execution')} of {fmt.duration(hidden)} together, beside "
-                    f"{fmt.duration(seen)} of visible kernels",
+                    f"{fmt.counted(launches, 'graph execution')} take {fmt.duration(hidden)} together, visible kernels "
+                    f"{fmt.duration(seen)}",
                     "graphs",
                     "cuda_graphs",
                     {"launches": launches, "graph_ns": hidden, "kernel_ns": seen},
                 ),
             ),
             (
-                f"For kernel-level questions capture again with {FLAGS['cuda_graph_nodes']}.",
-                "Read the kernel tables of this report as what ran outside the graphs; busy and idle are complete.",
+                f"For questions about kernels, capture again with {FLAGS['cuda_graph_nodes']}.",
+                "The kernel tables of this report show only what ran outside the graphs; busy and idle are complete.",
             ),
         )
     )

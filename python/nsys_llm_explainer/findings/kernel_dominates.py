@@ -5,8 +5,8 @@ What it means:
     several streams count fully each.
 
 Why it matters:
-    What the rest of the GPU work costs is bounded by the rest of the time: as long as this kernel stays, nothing else
-    can change much. In decode that is often one matrix product or the attention kernel, and it may already be at its
+    All other kernels together can save no more than the time that is left: while this kernel stays as it is, nothing
+    else changes much. In decode it is often a matrix product or the attention kernel, and it may already be at its
     limit.
 
 What to do:

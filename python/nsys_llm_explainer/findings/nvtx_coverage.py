@@ -5,12 +5,12 @@ What it means:
     time does, or no NVTX range was captured at all.
 
 Why it matters:
-    Which step, layer or phase costs what can only be told for the covered part; the ranges' table does not speak for
+    Only for the covered part can be told which step, layer or phase costs what; the table of ranges says nothing about
     the rest.
 
 What to do:
     Switch the engine's NVTX ranges on (VLLM_NVTX_SCOPES_FOR_PROFILING=1, --enable-layerwise-nvtx-tracing with
-    --enforce-eager, TLLM_LLMAPI_ENABLE_NVTX=1, torch.autograd.profiler.emit_nvtx) and capture with -t cuda,nvtx.
+    --enforce-eager, TLLM_LLMAPI_ENABLE_NVTX=1, torch.autograd.profiler.emit_nvtx) and capture with --trace=cuda,nvtx.
     Kernels that were launched before the capture began have no call and cannot be attributed.
 """
 
@@ -27,6 +27,7 @@ from nsys_llm_explainer.report import Evidence, Finding, Report
 ID = "nvtx_coverage"
 MEDIUM_COVERAGE = 0.70
 UNCORRELATED_SHARE = 0.10
+OUTSIDE_SHARE = 0.05
 
 _SWITCH_ON = (
     "Switch the engine's ranges on: VLLM_NVTX_SCOPES_FOR_PROFILING=1 (vLLM), TLLM_LLMAPI_ENABLE_NVTX=1 (TensorRT-LLM), "
@@ -63,22 +64,25 @@ def check(report: Report) -> Iterator[Draft]:
             {name: summary[name] for name in _NAMES},
         )
     ]
-    unmatched = summary["kernels"] - summary["correlated_kernels"]
-    recommendations = [_SWITCH_ON]
+    correlated = summary["correlated_kernels"]
+    unmatched = summary["kernels"] - correlated
+    recommendations = []
     if unmatched >= UNCORRELATED_SHARE * summary["kernels"]:
         evidence.append(
             Evidence(
                 f"{fmt.counted(unmatched, 'kernel')} have no launch call in the export and cannot belong to a range",
                 "nvtx",
                 None,
-                {"kernels": summary["kernels"], "correlated_kernels": summary["correlated_kernels"]},
+                {"kernels": summary["kernels"], "correlated_kernels": correlated},
             )
         )
-        recommendations.insert(
-            0,
-            "Start the capture before the work is launched: kernels already queued when it starts have no call.",
+        recommendations.append(
+            "Start the capture before the work is launched: kernels already queued when it starts have no call."
         )
-    recommendations.append("Read the NVTX and phase tables as speaking for the covered part only.")
+    # Where nearly every kernel with a call lies in a range, the engine's ranges are on already.
+    if not recommendations or summary["attributed_kernels"] < (1 - OUTSIDE_SHARE) * correlated:
+        recommendations.append(_SWITCH_ON)
+    recommendations.append("Until then, the NVTX and phase tables describe the covered part only.")
     title = f"NVTX ranges cover only {fmt.percent(coverage)} of the kernel time"
     yield Draft(Finding(ID, "medium", title, tuple(evidence), tuple(recommendations)))
 
@@ -103,7 +107,14 @@ RULE = Rule(
     (
         Threshold("MEDIUM_COVERAGE", fmt.percent(MEDIUM_COVERAGE), "of the kernel time; covering less is medium"),
         Threshold(
-            "UNCORRELATED_SHARE", fmt.percent(UNCORRELATED_SHARE), "of the kernels without a call are pointed out"
+            "UNCORRELATED_SHARE",
+            fmt.percent(UNCORRELATED_SHARE),
+            "of the kernels without a call: they are pointed out, and an earlier start of the capture is advised",
+        ),
+        Threshold(
+            "OUTSIDE_SHARE",
+            fmt.percent(OUTSIDE_SHARE),
+            "of the kernels with a call lie outside all ranges: more ranges are advised then too",
         ),
     ),
 )

@@ -9,8 +9,8 @@ Why it matters:
     `unmapped` that dominates, the phase map does not fit the ranges of this trace.
 
 What to do:
-    Analyse that phase alone: take its time range from the ranges' table, pass it as --window, and compare its kernels
-    with the whole.
+    Analyse that phase alone: look up in the Nsight Systems GUI when it runs, pass that time as --window, and compare
+    its kernels with the whole.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ def _phase(row: dict[str, Any]) -> Draft:
             f"Phase {fmt.truncate(row['phase'], 60)} takes {fmt.percent(row['kernel_share'])} of the kernel time",
             (_evidence(row),),
             (
-                "Analyse this phase alone: pass its time range as --window and compare its kernels with the whole.",
+                (
+                    "Analyse this phase alone: look up when it runs in the Nsight Systems GUI, pass that time as "
+                    "--window, and compare its kernels with the whole."
+                ),
                 (
                     "Look at the findings about kernels, idle time and launches first: in this trace they speak mostly "
                     "about this phase."

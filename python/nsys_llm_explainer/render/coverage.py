@@ -31,7 +31,7 @@ def statements(report: Report) -> list[str]:
         kernels, correlated = summary.get("kernels"), summary.get("correlated_kernels")
         if kernels:
             part = "all" if kernels == correlated else f"{fmt.count(correlated or 0)} of"
-            found.append(f"{part} {fmt.counted(kernels, 'kernel')} have their launch call")
+            found.append(f"launch calls found for {part} {fmt.counted(kernels, 'kernel')}")
     graphs = report.sections.get("graphs")
     if graphs is not None and graphs.summary.get("cuda_graph_mode") == "graph" and graphs.summary.get("graph_launches"):
         found.append("kernels inside CUDA graphs are not visible")
@@ -40,7 +40,7 @@ def statements(report: Report) -> list[str]:
         found.append(f"{fmt.counted(rejected, 'unusable row')} rejected")
     missing = missing_sections(report)
     if missing:
-        found.append(f"missing: {', '.join(missing)}")
+        found.append(f"no data for: {', '.join(missing)}")
     return found
 
 

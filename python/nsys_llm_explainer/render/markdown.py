@@ -16,9 +16,10 @@ from nsys_llm_explainer.report import DEFAULT_KERNEL_LIMIT, Evidence, Finding, R
 from nsys_llm_explainer.sections import SECTIONS, SectionView, Shown
 
 _HOW_TO_READ = (
-    "Read top to bottom and stop when you know enough: what limits this report, what to do next, then the sections "
-    "behind it. Device time at stake is the time that a finding accounts for, counted once over all findings; it is "
-    "no forecast of a gain. Kernel names are shortened here and stand in full in report.json and tables/."
+    "Read from the top and stop when you know enough: first what limits this report, then what to do next, then the "
+    "sections with the numbers. Device time at stake is the GPU time that a finding accounts for; no time counts for "
+    "two findings, and it is no forecast of a gain. Kernel names are shortened here; report.json and tables/ have them "
+    "in full."
 )
 
 
@@ -74,9 +75,7 @@ def _findings(report: Report) -> list[str]:
 
 def _finding(finding: Finding) -> Iterator[str]:
     if finding.at_stake_ns:
-        share = (
-            "" if finding.at_stake_share is None else f" ({fmt.percent(finding.at_stake_share)} of all devices' time)"
-        )
+        share = "" if finding.at_stake_share is None else f" ({fmt.percent(finding.at_stake_share)} of the device time)"
         yield f"Device time at stake: {fmt.duration(finding.at_stake_ns)}{share}."
         yield ""
     if finding.evidence:

@@ -10,14 +10,14 @@ from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.report import Report
 
 _ROWS_SHOWN = {
-    "CUPTI_ACTIVITY_KIND_KERNEL": "kernels",
-    "CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL": "kernels",
-    "CUPTI_ACTIVITY_KIND_MEMCPY": "copies",
-    "CUPTI_ACTIVITY_KIND_MEMSET": "memsets",
-    "CUPTI_ACTIVITY_KIND_GRAPH_TRACE": "graph executions",
-    "CUPTI_ACTIVITY_KIND_RUNTIME": "API calls",
-    "NVTX_EVENTS": "NVTX events",
-    "OSRT_API": "OS calls",
+    "CUPTI_ACTIVITY_KIND_KERNEL": "kernel",
+    "CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL": "kernel",
+    "CUPTI_ACTIVITY_KIND_MEMCPY": "copy operation",
+    "CUPTI_ACTIVITY_KIND_MEMSET": "memset",
+    "CUPTI_ACTIVITY_KIND_GRAPH_TRACE": "graph execution",
+    "CUPTI_ACTIVITY_KIND_RUNTIME": "API call",
+    "NVTX_EVENTS": "NVTX event",
+    "OSRT_API": "OS call",
 }
 _MAX_NAMES = 8
 
@@ -31,22 +31,20 @@ def trace_facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "capture", fmt.duration(trace["duration_ns"])
     window = _window(report)
     if window:
-        yield "window", window
+        yield "analysed", window
     if trace.get("gpus"):
         yield "GPUs", _listed([_gpu(gpu) for gpu in trace["gpus"]])
     if trace.get("processes"):
         yield "processes", _listed([_process(process) for process in trace["processes"]])
     rows = [
-        f"{fmt.count(trace['tables'][table])} {noun}"
-        for table, noun in _ROWS_SHOWN.items()
-        if trace["tables"].get(table)
+        fmt.counted(trace["tables"][table], noun) for table, noun in _ROWS_SHOWN.items() if trace["tables"].get(table)
     ]
-    yield "rows", ", ".join(rows) or "none of GPU, API or NVTX"
+    yield "rows", ", ".join(rows) or "no GPU, API or NVTX events"
     rejected = {table: count for table, count in (trace.get("rejected_rows") or {}).items() if count}
     if rejected:
         yield "rejected rows", ", ".join(f"{table} {fmt.count(count)}" for table, count in sorted(rejected.items()))
-    if trace.get("cuda_graph_mode") not in (None, "none"):
-        yield "CUDA graphs", f"captured in mode {trace['cuda_graph_mode']}"
+    if trace.get("cuda_graph_mode") in ("node", "graph"):
+        yield "CUDA graphs", f"captured in {trace['cuda_graph_mode']} mode"
 
 
 def profiler(report: Report) -> str:

@@ -7,9 +7,9 @@ from nsys_llm_explainer.sections.view import Kind, SectionView, Shown, TableView
 VIEW = SectionView(
     "gpu_idle",
     "GPU busy and idle",
-    "busy is the time with at least one kernel, copy, memset or graph on the device, overlaps counted once; idle is"
-    " the rest between its first and its last one. Many small gaps point at the host's launch path, few long ones "
-    "at missing work.",
+    "busy_ms is the time with at least one kernel, copy, memset or graph on the device, overlaps counted once; "
+    "idle_ms is the rest between its first and its last operation. Many short gaps point at the host's launch path, a "
+    "few long ones at missing work.",
     (
         Shown("devices", "devices", Kind.COUNT),
         Shown("window_ns", "windows together", Kind.MS),

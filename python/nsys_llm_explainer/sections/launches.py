@@ -7,11 +7,11 @@ from nsys_llm_explainer.sections.view import Kind, SectionView, Shown, TableView
 VIEW = SectionView(
     "launches",
     "Launches",
-    "Many kernels of a few microseconds mean that starting them costs as much as running them. A storm is a stretch in "
-    "which the rate is that high; one rate for the whole trace would hide it.",
+    "Where many kernels take only a few microseconds, starting them costs as much as running them. A storm is a "
+    "stretch of time with very many very short kernels; a rate over the whole trace would hide it.",
     (
         Shown("launches", "kernels started", Kind.COUNT),
-        Shown("window_ns", "from first to last", Kind.MS),
+        Shown("window_ns", "first start to last end", Kind.MS),
         Shown("launches_per_s", "rate", Kind.RATE),
         Shown("p50_ns", "p50", Kind.US),
         Shown("p90_ns", "p90", Kind.US),
@@ -19,7 +19,7 @@ VIEW = SectionView(
         Shown("share_under_5us", "under 5 us", Kind.PERCENT),
         Shown("share_under_10us", "under 10 us", Kind.PERCENT),
         Shown("share_under_20us", "under 20 us", Kind.PERCENT),
-        Shown("launch_storm", "storm over the whole trace", Kind.FLAG),
+        Shown("launch_storm", "storm throughout", Kind.FLAG),
     ),
     (
         TableView(

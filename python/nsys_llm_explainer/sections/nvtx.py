@@ -23,9 +23,9 @@ NVTX_RANGES = TableView(
 VIEW = SectionView(
     "nvtx",
     "NVTX ranges",
-    "host_ms is time on the CPU. kernel_ms is GPU time of the kernels launched in the range itself (innermost range"
-    " only, so the column adds up); inclusive_ms adds nested ranges; projected_ms spans the first to the last of "
-    "its kernels, gaps included.",
+    "host_ms is time on the CPU. kernel_ms is the GPU time of the kernels launched in the range itself (the innermost "
+    "range only, so the column adds up); inclusive_ms adds those of the ranges nested in it; projected_ms spans from "
+    "the first to the last GPU operation launched in the range, copies and gaps included.",
     (
         Shown("ranges", "ranges", Kind.COUNT),
         Shown("open_ranges", "without end", Kind.COUNT),

@@ -7,7 +7,7 @@ from nsys_llm_explainer.sections.view import Kind, SectionView, Shown, TableView
 VIEW = SectionView(
     "phases",
     "Phases",
-    "Ranges are put into phases by the phase map, the first phase that matches wins; unmapped is what no pattern "
+    "The phase map sorts ranges into phases; the first phase that matches wins, and unmapped is what no pattern "
     "matched. pct_kernel_time is of the kernel time of all devices.",
     (
         Shown("phases", "phases", Kind.COUNT),

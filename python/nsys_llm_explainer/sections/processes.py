@@ -23,8 +23,9 @@ _LAUNCHES = TableView(
 VIEW = SectionView(
     "processes",
     "Processes",
-    "In a tensor-parallel run the workers should look alike; one that differs is the first place to look. The parts"
-    " of the split tables add up to the whole tables above.",
+    "A worker has GPU work of its own, a host only calls CUDA or NVTX. In a tensor-parallel run the workers should "
+    "look alike; one that differs is the first place to look. For several processes, the tables above follow split "
+    "by process.",
     (
         Shown("processes", "processes", Kind.COUNT),
         Shown("workers", "workers", Kind.COUNT),

@@ -23,8 +23,9 @@ SYNC_CALLS = TableView(
 VIEW = SectionView(
     "sync",
     "Synchronisation",
-    "A blocking call while the GPU works is only waiting for a result; exposed_ms is the part of the call in which the "
-    "GPUs of its process stood idle, and that part is worth a look. enqueue and poll calls do not block the host.",
+    "A blocking call while the GPU works only waits for a result. exposed_ms is the time in the call during which the "
+    "GPUs of its process stood idle: that is the part worth a look. Calls of kind enqueue and poll do not block the "
+    "host.",
     (
         Shown("blocking_calls", "blocking calls", Kind.COUNT),
         Shown("blocking_ns", "time in them", Kind.MS),

@@ -19,9 +19,9 @@ pub struct Trace {
 }
 
 /// A whole number, out of whose range is an error of value as any other.
-struct Whole<T>(T);
+struct Whole<T, const IS_TIME: bool>(T);
 
-impl<'a, 'py, T> FromPyObject<'a, 'py> for Whole<T>
+impl<'a, 'py, T, const IS_TIME: bool> FromPyObject<'a, 'py> for Whole<T, IS_TIME>
 where
     T: FromPyObject<'a, 'py>,
 {
@@ -30,7 +30,11 @@ where
     fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         object.extract().map(Self).map_err(Into::into).map_err(|error: PyErr| {
             if error.is_instance_of::<PyOverflowError>(object.py()) {
-                PyValueError::new_err(format!("{} is out of range", *object))
+                PyValueError::new_err(format!(
+                    "{}: {} is out of range",
+                    if IS_TIME { "window" } else { "threads" },
+                    *object
+                ))
             } else {
                 error
             }
@@ -39,7 +43,7 @@ where
 }
 
 /// Start and end in nanoseconds; an open side is None.
-type Window = (Option<Whole<i64>>, Option<Whole<i64>>);
+type Window = (Option<Whole<i64, true>>, Option<Whole<i64, true>>);
 
 /// Opens and probes an export, read-only.
 #[pyfunction]
@@ -122,7 +126,7 @@ impl Trace {
         phase_map: Option<Vec<(String, Vec<String>)>>,
         kernel_percentiles: bool,
         nvtx_kernel_map: bool,
-        threads: Option<Whole<usize>>,
+        threads: Option<Whole<usize, false>>,
         window: Option<Window>,
         progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {

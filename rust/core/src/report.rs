@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::{ALL, Input, Options};
+use crate::analysis::{ALL, Input, Options, counted};
 use crate::model::events::Events;
 use crate::model::section::{Outcome, SectionSpec, Warning};
 use crate::source::Progress;
@@ -81,14 +81,18 @@ pub(crate) fn warnings(schema: &Schema, metadata: &Metadata, loaded: &Loaded, op
         let rows = loaded.rows.get(table).copied().unwrap_or(0);
         add(
             "rejected_rows",
-            format!("{rejected} of {rows} rows of {table} are no valid events and were left out."),
+            format!(
+                "{} of {} rows of {table} are no valid events and were left out.",
+                counted(*rejected),
+                counted(rows)
+            ),
             None,
         );
     }
     if events.ops_without_process > 0 {
         let message = format!(
             "{} GPU ops carry no process id while several processes call CUDA: they are matched to no call.",
-            events.ops_without_process
+            counted(events.ops_without_process)
         );
         add("no_call_join", message, None);
     }

@@ -144,9 +144,22 @@ fn graph_mode_limit(events: &Events) -> Option<String> {
     (!events.graphs.is_empty()).then(|| {
         format!(
             "{} executions of CUDA graphs were traced as wholes: the kernels inside are invisible here ({NODE_MODE} shows them).",
-            events.graphs.len()
+            counted(events.graphs.len())
         )
     })
+}
+
+/// A number of things for people, in groups of three digits.
+pub(crate) fn counted(number: impl TryInto<u64>) -> String {
+    let digits = number.try_into().unwrap_or(u64::MAX).to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// A fraction; null where the denominator is 0.

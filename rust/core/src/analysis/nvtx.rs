@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::attribution::NameWork;
 use super::{
-    Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, TRACE_NVTX,
+    Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, TRACE_NVTX, counted,
     empty_window, graph_mode_limit, share, with_kernel_table,
 };
 use crate::algo::grouping::Stats;
@@ -209,8 +209,9 @@ fn limitations(input: &Input<'_>, coverage: &Coverage) -> Vec<String> {
     let without_call = coverage.kernels - coverage.correlated;
     if without_call > 0 {
         limits.push(format!(
-            "{without_call} of {} kernels have no API call in the export and belong to no range.",
-            coverage.kernels
+            "{} of {} kernels have no API call in the export and belong to no range.",
+            counted(without_call),
+            counted(coverage.kernels)
         ));
     }
     if events.kernels.kinds.iter().any(|kind| kind.in_graph) {
@@ -219,11 +220,11 @@ fn limitations(input: &Input<'_>, coverage: &Coverage) -> Vec<String> {
     if events.ranges.open > 0 {
         limits.push(format!(
             "{} ranges were still open at the end of the capture and are not counted.",
-            events.ranges.open
+            counted(events.ranges.open)
         ));
     }
     if crossing > 0 {
-        limits.push(format!("{crossing} ranges end on another thread and get no kernels."));
+        limits.push(format!("{} ranges end on another thread and get no kernels.", counted(crossing)));
     }
     limits
 }

@@ -107,15 +107,15 @@ impl super::Analysis for Analysis {
 
     fn run(&self, input: &Input<'_>) -> Outcome {
         let ranges = &input.events.ranges;
-        let Some(map) = &input.options.phases else {
-            let reason = "Phases need a map from phase to range names: --phase-map FILE.";
-            return Outcome::Missing(Availability::missing(reason, None).absence());
-        };
         if ranges.is_empty() {
             return Outcome::Missing(
                 Availability::missing("The export has no NVTX ranges.", Some(TRACE_NVTX)).absence(),
             );
         }
+        let Some(map) = &input.options.phases else {
+            let reason = "Phases need a map from phase to range names: --phase-map FILE.";
+            return Outcome::Missing(Availability::missing(reason, None).absence());
+        };
         let phase = |name: &Arc<str>| Phase { name: Arc::clone(name), count: 0, host_ns: 0, kernel_ns: 0 };
         let mut phases: Vec<Phase> = map.names().iter().map(phase).chain([phase(&Arc::from(UNMAPPED))]).collect();
         add_host_time(input.events, &mut phases);

@@ -6,8 +6,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::{
-    Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, graph_mode_limit,
-    kernels, launches, nvtx, share, sync, with_kernel_table,
+    Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, counted,
+    graph_mode_limit, kernels, launches, nvtx, share, sync, with_kernel_table,
 };
 use crate::model::events::Events;
 use crate::model::section::{Section, SectionSpec, Warning};
@@ -119,8 +119,9 @@ fn pid_warnings(input: &Input<'_>) -> Vec<Warning> {
     vec![Warning {
         code: "pid_zero",
         message: format!(
-            "{of_pid_0} of {} kernels carry process id 0: figures by process cannot be trusted.",
-            ops.len()
+            "{} of {} kernels carry process id 0: figures by process cannot be trusted.",
+            counted(of_pid_0),
+            counted(ops.len())
         ),
         section: Some("processes"),
     }]

@@ -176,7 +176,7 @@ impl super::Analysis for Analysis {
         let unknown = blocking().count() > 0 && blocking().all(|group| group.exposed.is_none());
         let exposed = (!unknown).then(|| blocking().filter_map(|group| group.exposed).sum::<i64>());
         let mut limitations = vec![
-            "Time in a call is not lost time: a call that waits while the GPU works costs nothing. Read exposed_ns."
+            "Time in a call is not lost time: a call that waits while the GPU works costs nothing. The exposed part is what counts."
                 .into(),
         ];
         if exposed.is_none() {
