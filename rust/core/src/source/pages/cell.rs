@@ -1,8 +1,11 @@
 //! Cells of leaf pages: the wanted columns of each record.
 
 use super::file::{Encoding, PageFile};
-use super::format::{integer, local_length, page_number, size_of, utf16, varint};
+use super::format::{
+    LONG_TEXT_BYTES, integer, is_nan, local_length, page_number, size_of, utf16, varint, without_mark,
+};
 use super::layout::{ColumnLayout, Default, TableLayout};
+use super::simple::{self, Take, Wish};
 use super::tree::LEAF;
 use crate::error::Result;
 use crate::source::batch::{Batch, CellKind, RowInts, Wanted};
@@ -45,12 +48,28 @@ enum Step {
     Text { slot: usize, default: Default },
 }
 
+impl Step {
+    /// What is wanted of the column that this step is about, if anything.
+    fn wish(&self, column: usize) -> Option<Wish> {
+        let (slot, take) = match *self {
+            Self::Skip => return None,
+            Self::Int { slot, is_real: false, .. } => (slot, Take::Int),
+            Self::Int { slot, is_real: true, .. } => (slot, Take::Real),
+            Self::RowId { slot } => (slot, Take::RowId),
+            Self::Text { slot, .. } => (slot, Take::Text),
+        };
+        Some(Wish { column, slot, take })
+    }
+}
+
 /// What a cell says of its record.
 #[derive(Clone, Copy)]
 struct Cell {
     page: u32,
     /// Bytes of the record, with those on overflow pages.
     length: usize,
+    /// Bytes of the record on the leaf page itself.
+    local: usize,
     rowid: i64,
 }
 
@@ -66,6 +85,8 @@ enum Fault {
 pub struct Decoder<'a> {
     file: &'a PageFile,
     steps: Vec<Step>,
+    /// The same for records without anything special.
+    wishes: Vec<Wish>,
     row: RowInts,
     /// The row id of the last cell: ids ascend.
     last: Option<i64>,
@@ -108,7 +129,8 @@ impl<'a> Decoder<'a> {
             steps.pop();
         }
         let row = RowInts::new(&known);
-        Self { file, steps, row, last: None, bytes: 0, whole: Vec::new(), page: Vec::new() }
+        let wishes = steps.iter().enumerate().filter_map(|(column, step)| step.wish(column)).collect();
+        Self { file, steps, wishes, row, last: None, bytes: 0, whole: Vec::new(), page: Vec::new() }
     }
 
     /// Takes the last row id of the page before: those that follow must be above it.
@@ -153,7 +175,10 @@ impl<'a> Decoder<'a> {
         }
         self.last = Some(rowid);
         let (payload, overflow) = here.split_at(local);
-        let cell = Cell { page: number, length, rowid };
+        let cell = Cell { page: number, length, local, rowid };
+        if self.simple_record(cell, payload, batch) {
+            return Ok(());
+        }
         match self.record(cell, payload, batch) {
             Ok(()) => Ok(()),
             Err(Fault::Damaged(detail)) => Err(self.file.corrupt(number, detail)),
@@ -203,6 +228,22 @@ impl<'a> Decoder<'a> {
         Ok(next)
     }
 
+    /// Adds one row from a whole record without anything special; `false` where it is not that simple.
+    fn simple_record(&mut self, cell: Cell, payload: &[u8], batch: &mut Batch) -> bool {
+        let mut texts = [(0_usize, 0_usize, TextSource::Null); MAX_TEXTS];
+        let text = |slot: usize, bounds: Option<(usize, usize)>| {
+            if let Some((start, end)) = bounds {
+                texts[slot] = (start, end, TextSource::Record);
+            }
+        };
+        let whole = payload.len() == cell.length;
+        if !whole || !simple::decode(payload, cell.rowid, &self.wishes, &mut self.row, text) {
+            return false;
+        }
+        self.finish(cell, payload, &texts, batch);
+        true
+    }
+
     /// Adds one row from the first bytes of its record. Nothing is added where a fault is returned.
     fn record(&mut self, cell: Cell, payload: &[u8], batch: &mut Batch) -> Result<(), Fault> {
         let Cell { length, rowid, .. } = cell;
@@ -240,6 +281,12 @@ impl<'a> Decoder<'a> {
                         let value = payload.get(at..end).ok_or(Fault::Short(end))?;
                         self.row.set(*slot, integer(serial, value));
                     }
+                    7 => {
+                        let value = payload.get(at..end).ok_or(Fault::Short(end))?;
+                        if is_nan(value) {
+                            self.row.set_null(*slot);
+                        }
+                    }
                     _ => {}
                 },
                 Step::Text { slot, .. } => {
@@ -256,11 +303,11 @@ impl<'a> Decoder<'a> {
         if types.is_empty() && at != length {
             return Err(Fault::Damaged("a record is longer than its values"));
         }
-        self.finish(payload, &texts, batch);
+        self.finish(cell, payload, &texts, batch);
         Ok(())
     }
 
-    fn finish(&self, payload: &[u8], texts: &[(usize, usize, TextSource); MAX_TEXTS], batch: &mut Batch) {
+    fn finish(&self, cell: Cell, payload: &[u8], texts: &[(usize, usize, TextSource); MAX_TEXTS], batch: &mut Batch) {
         for (slot, &(start, end, source)) in texts.iter().enumerate().take(batch.text_columns()) {
             let column = batch.text_mut(slot);
             match source {
@@ -274,7 +321,13 @@ impl<'a> Decoder<'a> {
                 }
                 TextSource::Record => match self.file.encoding() {
                     Encoding::Utf8 => column.push(Some(&payload[start..end])),
-                    encoding => column.push(Some(&utf16(&payload[start..end], encoding))),
+                    mut encoding => {
+                        let mut bytes = &payload[start..end];
+                        if end > cell.local && bytes.len() > LONG_TEXT_BYTES {
+                            (bytes, encoding) = without_mark(bytes, encoding);
+                        }
+                        column.push(Some(&utf16(bytes, encoding)));
+                    }
                 },
             }
         }

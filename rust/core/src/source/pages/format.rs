@@ -45,6 +45,11 @@ pub fn integer(serial: u64, bytes: &[u8]) -> i64 {
     }
 }
 
+/// Whether the eight bytes of a REAL are no number, which is NULL to `SQLite`.
+pub fn is_nan(bytes: &[u8]) -> bool {
+    bytes.try_into().is_ok_and(|bytes| f64::from_be_bytes(bytes).is_nan())
+}
+
 /// Bytes of a payload that stand on the leaf page itself (the file format's own rule).
 pub fn local_length(length: usize, usable: usize) -> usize {
     let most = usable - 35;
@@ -54,6 +59,18 @@ pub fn local_length(length: usize, usable: usize) -> usize {
     let least = (usable - 12) * 32 / 255 - 23;
     let fitting = least + (length - least) % (usable - 4);
     if fitting <= most { fitting } else { least }
+}
+
+/// A text of more bytes than this, some of them on overflow pages, goes through another function of `SQLite`.
+pub const LONG_TEXT_BYTES: usize = 4000;
+
+/// A long text of UTF-16 without its byte order mark, and the encoding that this tells. `SQLite` keeps that of others.
+pub const fn without_mark(bytes: &[u8], encoding: Encoding) -> (&[u8], Encoding) {
+    match bytes {
+        [0xfe, 0xff, rest @ ..] => (rest, Encoding::Utf16Be),
+        [0xff, 0xfe, rest @ ..] => (rest, Encoding::Utf16Le),
+        _ => (bytes, encoding),
+    }
 }
 
 /// UTF-8 of UTF-16 as `SQLite` makes it: half a surrogate pair is joined with whatever follows.

@@ -8,6 +8,7 @@ pub mod cell;
 pub mod file;
 pub mod format;
 pub mod layout;
+mod simple;
 pub mod tree;
 
 use std::collections::HashMap;
