@@ -13,8 +13,8 @@ Rows per export, each in a process of its own:
 * ``page decode``: the same columns from the pages, and nothing else.
 * ``raw read``: the bytes of the file, once, in blocks of 1 MB.
 
-Wall time is measured here, CPU and peak memory are the kernel's account of the process (``os.wait4``). The page cache is
-warm: every file is read once before. The median of the runs is printed.
+Wall time is measured here, CPU and peak memory are the kernel's account of the process (``os.wait4``). The page cache
+is warm: every file is read once before. The median of the runs is printed.
 """
 
 from __future__ import annotations

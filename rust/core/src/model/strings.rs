@@ -74,13 +74,13 @@ pub fn normalised_range_name(name: &str) -> std::borrow::Cow<'_, str> {
 /// Cuts at the first of the details that `emit_nvtx` appends to an op.
 fn cut_op_details(name: &str) -> &str {
     let mut from = 0;
-    while let Some(comma) = name[from..].find(", ") {
+    while let Some(comma) = name[from..].find(',') {
         let at = from + comma;
-        let rest = &name[at + 2..];
-        if rest.starts_with("op_id =") || rest.starts_with("seq =") || rest.starts_with("sizes =") {
+        from = at + 1;
+        let rest = &name[from..];
+        if [" op_id =", " seq =", " sizes ="].iter().any(|detail| rest.starts_with(detail)) {
             return &name[..at];
         }
-        from = at + 2;
     }
     name
 }
