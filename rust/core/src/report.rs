@@ -157,7 +157,8 @@ fn activity_warnings(events: &Events, schema: &Schema, metadata: &Metadata) -> V
 fn is_telling(text: &str, severity: i64, no_gpu: bool) -> bool {
     let lost = text.contains("events might have been") || text.contains("events might have not been");
     let driver = text.contains("driver version") && text.contains("not supported");
-    let explains = no_gpu && severity >= 2 && text.contains("CUDA");
+    let counts = text.contains("CUDA events collected") || text.contains("CUPTI events produced");
+    let explains = no_gpu && (counts || severity >= 2 && text.contains("CUDA"));
     lost || driver || severity == 3 || explains
 }
 
