@@ -120,6 +120,8 @@ impl<'a> Decoder<'a> {
                 steps[at] = match wanted.kind {
                     CellKind::Int if column.is_rowid => Step::RowId { slot },
                     CellKind::Int => Step::Int { slot, is_real: column.is_real, default },
+                    // Whatever the record holds there, the column is the row id, which is no text.
+                    CellKind::Text if column.is_rowid => Step::Skip,
                     CellKind::Text => Step::Text { slot, default },
                 };
             }
@@ -272,31 +274,26 @@ impl<'a> Decoder<'a> {
             if end > length {
                 return Err(Fault::Damaged("a value reaches beyond its record"));
             }
+            // Also a value of another type must be there: SQLite would look for it.
+            let value = match payload.get(at..end) {
+                Some(value) => value,
+                None if size == 0 || matches!(step, Step::Skip | Step::RowId { .. }) => &[],
+                None => return Err(Fault::Short(end)),
+            };
             match step {
-                Step::Skip => {}
                 Step::RowId { slot } => self.row.set(*slot, rowid),
                 Step::Int { slot, is_real, .. } => match serial {
                     0 => self.row.set_null(*slot),
-                    1..=6 | 8 | 9 if !is_real => {
-                        let value = payload.get(at..end).ok_or(Fault::Short(end))?;
-                        self.row.set(*slot, integer(serial, value));
-                    }
-                    7 => {
-                        let value = payload.get(at..end).ok_or(Fault::Short(end))?;
-                        if is_nan(value) {
-                            self.row.set_null(*slot);
-                        }
-                    }
+                    1..=6 | 8 | 9 if !is_real => self.row.set(*slot, integer(serial, value)),
+                    7 if is_nan(value) => self.row.set_null(*slot),
                     _ => {}
                 },
-                Step::Text { slot, .. } => {
-                    if serial >= 13 && serial % 2 == 1 {
-                        if end > payload.len() {
-                            return Err(Fault::Short(end));
-                        }
-                        texts[*slot] = (at, end, TextSource::Record);
-                    }
+                Step::Text { slot, .. } if serial >= 13 && serial % 2 == 1 => {
+                    // An empty text may stand after the bytes that are given.
+                    let start = if value.is_empty() { 0 } else { at };
+                    texts[*slot] = (start, start + value.len(), TextSource::Record);
                 }
+                Step::Skip | Step::Text { .. } => {}
             }
             at = end;
         }
