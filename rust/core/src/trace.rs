@@ -226,13 +226,13 @@ impl Trace {
     ) -> Result<(Report, Vec<TableSummary>)> {
         let source = self.rows()?;
         let devices = DeviceMap::read(source.as_ref(), &self.schema, self.metadata.gpus.clone())?;
-        let loaded = load(source.as_ref(), &self.schema, &devices, load_options, progress)?;
+        let mut loaded = load(source.as_ref(), &self.schema, &devices, load_options, progress)?;
         let tables = progress.timed("count other tables", || self.count(&loaded.rows))?;
         self.file.check_unchanged()?;
         if let Some((start, end)) = load_options.window {
             self.check_window_holds_something(&loaded.events, start, end)?;
         }
-        let derived = Derived::new(&loaded.events, options, progress);
+        let derived = Derived::new(&mut loaded.events, options, progress);
         progress.check()?;
         let input = Input { schema: &self.schema, events: &loaded.events, derived: &derived, options };
         let sections = progress.timed("analyse all", || report::sections(&input, progress));

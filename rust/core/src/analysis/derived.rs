@@ -8,6 +8,7 @@ use super::attribution::Attribution;
 use crate::algo::intervals::{GapFinder, IntervalSet};
 use crate::algo::join::{CorrelationIndex, NONE};
 use crate::model::events::{Events, Ops};
+use crate::model::ints::Ints;
 use crate::source::Progress;
 
 /// When a device was busy.
@@ -50,9 +51,11 @@ pub struct Derived {
 }
 
 impl Derived {
-    /// Computes what the analyses share.
-    pub fn new(events: &Events, options: &Options, progress: &Progress) -> Self {
+    /// Computes what the analyses share. The correlation ids of calls are gone afterwards: nothing else needs them.
+    pub fn new(events: &mut Events, options: &Options, progress: &Progress) -> Self {
         let call_of = progress.timed("find calls", || call_of(events));
+        events.calls.correlation = Ints::default();
+        let events = &*events;
         let mut derived = Self {
             call_of,
             activity: Vec::new(),

@@ -182,7 +182,7 @@ fn damaged_databases_give_the_same_rows_or_an_error() {
     for (scene, seed) in scenes().into_iter().zip(1..) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let sound = Image::read(&scene.write(folder.path()));
-        let times = if scene.page_size <= 1024 { 300 } else { 100 };
+        let times = if scene.page_size <= 1024 { 600 } else { 200 };
         let tally = damage_many(&sound, seed, times * factor(), true);
         println!("seed {seed}: {} bytes, {tally:?}", sound.bytes.len());
         assert!(tally.both_read > 0 && tally.neither_read > 0 && tally.only_sqlite_read > 0, "{tally:?}");
@@ -208,7 +208,7 @@ fn damaged_real_exports_give_the_same_rows_or_an_error() {
     }
     let before = peak_bytes();
     for (path, seed) in paths.iter().take(6).zip(101..) {
-        let tally = damage_many(&Image::read(path), seed, 60 * factor(), false);
+        let tally = damage_many(&Image::read(path), seed, 120 * factor(), false);
         println!("seed {seed}: {}, {tally:?}", path.display());
         assert!(tally.both_read > 0, "{tally:?}");
     }

@@ -66,8 +66,10 @@ fn lasting(name: &str) -> &'static str {
     name
 }
 
+/// The columns of these names. No request wants one whose name is damaged, and SQL could not name it.
 fn wanted(names: &[String], kind: CellKind) -> Vec<Wanted> {
-    names.iter().map(|name| Wanted { name: lasting(&name.to_ascii_lowercase()), kind }).collect()
+    let sound = names.iter().filter(|name| name.is_ascii());
+    sound.map(|name| Wanted { name: lasting(&name.to_ascii_lowercase()), kind }).collect()
 }
 
 /// Requests that together want every column as an integer and as text, and one that the table lacks.
