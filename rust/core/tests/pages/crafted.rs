@@ -101,31 +101,25 @@ fn trees_that_fan_out_over_the_same_pages() {
 
 #[test]
 fn a_tree_deeper_than_any() {
-    let chain = |levels: u32| {
+    let of_levels = |levels: u32| {
         let mut crafted = Crafted::new();
-        let mut below = crafted.image.add_page(&short_leaf(1000, 2));
-        for level in 0..levels - 2 {
-            let other = crafted.image.add_page(&short_leaf(u64::from(900 - 10 * level), 2));
-            below = crafted.image.add_page(&interior(PAGE, &[(other, u64::from(905 - 10 * level))], below));
+        let mut below = crafted.image.add_page(&short_leaf(1, 2));
+        for level in 1..levels {
+            let last = crafted.image.add_page(&short_leaf(u64::from(10 * level), 2));
+            let page = interior(PAGE, &[(below, u64::from(10 * level - 5))], last);
+            if level + 1 == levels {
+                return crafted.root(&page);
+            }
+            below = crafted.image.add_page(&page);
         }
-        let other = crafted.image.add_page(&short_leaf(1, 2));
-        crafted.root(&interior(PAGE, &[(other, 2)], below))
+        crafted
     };
-    // Leaves of different depth, as SQLite reads them.
-    assert_eq!(chain(2).read(1).expect("rows").len(), 4);
-    chain(21).assert_refused("");
-    // All leaves equally deep.
-    let straight = |levels: u32| {
-        let mut crafted = Crafted::new();
-        let mut below = [1, 10].map(|first| crafted.image.add_page(&short_leaf(first, 2)));
-        for _ in 0..levels - 3 {
-            let next = crafted.image.add_page(&interior(PAGE, &[(below[0], 5)], below[1]));
-            below = [next, crafted.image.add_page(&short_leaf(100, 1))];
-            crafted.image.page_mut(below[1] as usize)[0] = 0;
-        }
-        crafted.root(&interior(PAGE, &[(below[0], 5)], below[1]))
-    };
-    straight(25).assert_refused("too deep");
+    for levels in [2, 3, 20] {
+        assert_eq!(of_levels(levels).read(1).expect("rows").len(), 2 * levels as usize);
+        assert_eq!(assert_agree(&of_levels(levels).path(), "NVTX_EVENTS"), None, "SQLite reads as deep");
+    }
+    of_levels(21).assert_refused("the table's tree is too deep");
+    of_levels(400).assert_refused("the table's tree is too deep");
 }
 
 #[test]
