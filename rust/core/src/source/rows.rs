@@ -11,6 +11,8 @@ use super::schema::{TableInfo, quoted};
 use super::{Part, RowSource};
 use crate::error::{Error, Result};
 
+/// Bytes of the smallest row with its place on the page: a tree that names one page often has more rows than that.
+const LEAST_ROW_BYTES: u64 = 6;
 /// Below this many row ids a table is read in one piece.
 const SPLIT_ROWS: i128 = 20_000;
 
@@ -92,6 +94,7 @@ impl RowSource for SqliteRows<'_> {
             let ints = columns.iter().filter(|column| column.kind == CellKind::Int).count();
             let mut row_ints = RowInts::new(&vec![true; ints]);
             let mut text_bytes = 0_u64;
+            let mut seen = 0_u64;
             while let Some(row) = rows.next().map_err(failed)? {
                 row_ints.clear();
                 let (mut int, mut text) = (0, 0);
@@ -111,6 +114,11 @@ impl RowSource for SqliteRows<'_> {
                     }
                 }
                 batch.end_row(&row_ints);
+                seen += 1;
+                if seen > text_limit / LEAST_ROW_BYTES {
+                    let detail = format!("{}: it has more rows than fit in the file", table.name);
+                    return Err(Error::Corrupt { path: self.file.path().into(), detail });
+                }
                 if text_bytes > text_limit {
                     let detail = format!("{}: its texts are longer than the file", table.name);
                     return Err(Error::Corrupt { path: self.file.path().into(), detail });
