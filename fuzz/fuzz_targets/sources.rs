@@ -53,8 +53,8 @@ fn cells(batch: &Batch, row: usize) -> Row {
 
 fn compare() -> Result<Corpus> {
     let file = TraceFile::check(&PATH)?;
-    let connection = file.connect()?;
-    let schema = Schema::probe(&file, &connection)?;
+    let mut connection = file.connect()?;
+    let schema = Schema::probe(&file, &mut connection)?;
     let Ok(pages) = PageRows::new(&file, connection, &schema)? else { return Ok(Corpus::Reject) };
     let sqlite = SqliteRows::new(&file, file.connect()?);
     for table in schema.tables().take(4) {

@@ -145,8 +145,9 @@ def interior_of_kernels(pages: Pages) -> int:
     return int(root)
 
 
+@pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("child", ["itself", "0", "1", "beyond", "twice"])
-def test_a_tree_that_is_none(tmp_path: Path, child: str) -> None:
+def test_a_tree_that_is_none(tmp_path: Path, child: str, source: str) -> None:
     pages = Pages(tmp_path / "trace.sqlite", MARK)
     root = interior_of_kernels(pages)
     first_cell = int.from_bytes(pages.page(root)[12:14], "big")
@@ -155,7 +156,7 @@ def test_a_tree_that_is_none(tmp_path: Path, child: str) -> None:
     pages.put(root, 8, number.to_bytes(4, "big"))
     path = pages.write()
     with untouched(tmp_path), pytest.raises(CorruptTraceError, match=r"trace\.sqlite"):
-        _native.open_trace(str(path)).analyze()
+        _native.open_trace(str(path), source=source).analyze()
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,8 @@ def test_a_leaf_whose_head_is_wrong(tmp_path: Path, at: int, value: bytes) -> No
     refused(pages.write(), CorruptTraceError, "export it again")
 
 
-def test_a_leaf_of_another_table_in_place_of_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["pages", "sqlite"])
+def test_a_leaf_of_another_table_in_place_of_one(tmp_path: Path, source: str) -> None:
     """Row ids that do not ascend are damage: silently left out, numbers would be wrong."""
     pages = Pages(tmp_path / "trace.sqlite", MARK)
     root = interior_of_kernels(pages)
@@ -178,7 +180,36 @@ def test_a_leaf_of_another_table_in_place_of_one(tmp_path: Path) -> None:
     pages.put(last, 0, pages.page(int.from_bytes(first, "big")))
     path = pages.write()
     with untouched(tmp_path), pytest.raises(CorruptTraceError, match="row ids are out of order"):
-        _native.open_trace(str(path), source="pages").analyze()
+        _native.open_trace(str(path), source=source).analyze()
+
+
+def fans_out(path: Path, levels: int = 18, children: int = 40) -> Path:
+    """Returns an export whose kernel table has more leaves than can ever be read, all of them one page."""
+    pages = Pages(path, MARK)
+    root = interior_of_kernels(pages)
+    below = int.from_bytes(pages.page(root)[8:12], "big")
+    at = range(PAGE - 5 * children, PAGE, 5)
+    pointers = b"".join(offset.to_bytes(2, "big") for offset in at)
+    for level in range(levels + 1):
+        cells = (below.to_bytes(4, "big") + b"\x05") * children
+        head = bytes([INTERIOR, 0, 0, 0, children]) + at[0].to_bytes(2, "big") + b"\0" + below.to_bytes(4, "big")
+        page = head + pointers
+        page += bytes(at[0] - len(page)) + cells
+        below = root if level == levels else len(pages.data) // PAGE + 1
+        pages.data[(below - 1) * PAGE : below * PAGE] = page
+    pages.put(1, 18, b"\x02\x02")
+    pages.put(1, 28, (len(pages.data) // PAGE).to_bytes(4, "big"))
+    return pages.write()
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_tree_that_fans_out_over_the_same_pages(tmp_path: Path, source: str) -> None:
+    """In write-ahead mode without a log, which is always read through SQLite: neither counted nor read without end."""
+    path = fans_out(tmp_path / "trace.sqlite")
+    assert within_bounds(path, source).startswith("CorruptTraceError")
+    trace = _native.open_trace(str(path), source=source)
+    with untouched(tmp_path), pytest.raises(CorruptTraceError, match="more rows than fit in the file"):
+        trace.tables()
 
 
 def test_a_schema_that_lies_about_a_root_page(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ fn main() -> Result<()> {
     let (mode, path) = (args.next().unwrap_or_default(), args.next().unwrap_or_default());
     let threads: usize = args.next().and_then(|threads| threads.parse().ok()).unwrap_or(1);
     let file = TraceFile::check(Path::new(&path))?;
-    let schema = Schema::probe(&file, &file.connect()?)?;
+    let schema = Schema::probe(&file, &mut file.connect()?)?;
     let start = Instant::now();
     if mode == "step" {
         let sums: Result<Vec<i64>> = BIG_TABLES.iter().map(|table| step(&file, &schema, table)).collect();

@@ -84,6 +84,11 @@ impl Trace {
         Ok(info)
     }
 
+    fn range_span(&self, py: Python<'_>, name: String) -> PyResult<Option<(i64, i64)>> {
+        let trace = Arc::clone(&self.trace);
+        enter(py, None, move |_| trace.range_span(&name))
+    }
+
     fn tables<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let trace = Arc::clone(&self.trace);
         let tables = enter(py, None, move |_| trace.tables())?;
@@ -119,7 +124,7 @@ impl Trace {
         Ok(list)
     }
 
-    #[pyo3(signature = (*, phase_map=None, kernel_percentiles=true, nvtx_kernel_map=true, threads=None, window=None, progress=None))]
+    #[pyo3(signature = (*, phase_map=None, kernel_percentiles=true, nvtx_kernel_map=true, threads=None, window=None, progress=None, step_range=None, categories=None))]
     fn analyze<'py>(
         &self,
         py: Python<'py>,
@@ -129,11 +134,22 @@ impl Trace {
         threads: Option<Whole<usize, false>>,
         window: Option<Window>,
         progress: Option<Bound<'py, PyAny>>,
+        step_range: Option<String>,
+        categories: Option<Vec<(String, String)>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let trace = Arc::clone(&self.trace);
         let threads = threads.map(|threads| threads.0);
         let window = window.map(|(start, end)| (start.map(|time| time.0), end.map(|time| time.0)));
-        let options = AnalyzeOptions { phases: phase_map, kernel_percentiles, nvtx_kernel_map, threads, window };
+        let categories = categories.unwrap_or_default();
+        let options = AnalyzeOptions {
+            phases: phase_map,
+            kernel_percentiles,
+            nvtx_kernel_map,
+            threads,
+            window,
+            step_range,
+            categories,
+        };
         let (report, tables, stages) = enter(py, progress.as_ref(), move |progress| {
             let (report, tables) = trace.analyze(&options, progress)?;
             Ok((report, tables, progress.stages()))

@@ -5,6 +5,7 @@
 
 pub mod algo;
 pub mod analysis;
+pub mod categories;
 pub mod error;
 pub mod model;
 pub mod phase_map;

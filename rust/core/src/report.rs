@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::{ALL, Input, Options, counted};
+use crate::analysis::{ALL, Analysis, CHECK_FAILED, Input, Options, counted};
 use crate::model::events::Events;
 use crate::model::section::{Outcome, SectionSpec, Warning};
 use crate::source::Progress;
@@ -60,16 +60,21 @@ pub(crate) fn span(events: &Events) -> Option<(i64, i64)> {
     ops.or_else(host)
 }
 
-/// Runs every analysis.
+/// Runs every analysis; the last one when the others are done.
 pub(crate) fn sections(input: &Input<'_>, progress: &Progress) -> Vec<ReportSection> {
     use rayon::prelude::*;
-    ALL.par_iter()
-        .map(|analysis| {
-            let spec = analysis.spec();
-            let outcome = progress.timed(&format!("analyse {}", spec.id), || analysis.run(input));
-            ReportSection { spec, outcome }
-        })
-        .collect()
+    let run = |analysis: &dyn Analysis, input: &Input<'_>| {
+        progress.timed(&format!("analyse {}", analysis.spec().id), || analysis.run(input))
+    };
+    let Some((last, others)) = ALL.split_last() else { return Vec::new() };
+    let mut outcomes: Vec<Outcome> = others.par_iter().map(|analysis| run(*analysis, input)).collect();
+    outcomes.push(run(*last, &Input { finished: &outcomes, ..*input }));
+    ALL.iter().zip(outcomes).map(|(analysis, outcome)| ReportSection { spec: analysis.spec(), outcome }).collect()
+}
+
+/// Puts warnings first that question the report itself.
+pub(crate) fn put_failed_checks_first(warnings: &mut [Warning]) {
+    warnings.sort_by_key(|warning| warning.code != CHECK_FAILED);
 }
 
 /// Warnings about the capture and the file, before those of the sections.
@@ -178,4 +183,17 @@ fn shared_ordinals(events: &Events) -> Option<String> {
          share one GPU. With CUDA_VISIBLE_DEVICES set per process this can be wrong.",
         pids.join(", ")
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_checks_stand_first_and_the_rest_keeps_its_order() {
+        let warning = |code| Warning { code, message: String::new(), section: None };
+        let mut warnings = ["b", CHECK_FAILED, "a", CHECK_FAILED].map(warning);
+        put_failed_checks_first(&mut warnings);
+        assert_eq!(warnings.map(|warning| warning.code), [CHECK_FAILED, CHECK_FAILED, "b", "a"]);
+    }
 }

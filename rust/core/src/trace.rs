@@ -5,14 +5,16 @@ use std::path::Path;
 
 use crate::analysis::derived::Derived;
 use crate::analysis::{ALL, Input, Options, Probe};
+use crate::categories::Categories;
 use crate::error::{Error, Result};
 use crate::model::section::{Availability, Outcome, SectionSpec};
+use crate::model::strings::normalised_range_name;
 use crate::model::table::Cell;
 use crate::phase_map::PhaseMap;
 use crate::report::{self, Report, WindowSource};
 use crate::source::batch::Wanted;
 use crate::source::load::{LoadOptions, load};
-use crate::source::metadata::{DeviceMap, Metadata};
+use crate::source::metadata::{DeviceMap, Metadata, each_row};
 use crate::source::open::{Access, TraceFile};
 use crate::source::pages::{PageRows, Unusual};
 use crate::source::rows::SqliteRows;
@@ -32,11 +34,23 @@ pub struct AnalyzeOptions {
     pub threads: Option<usize>,
     /// `[start, end)` in nanoseconds on the trace's clock; an open side is `None`.
     pub window: Option<(Option<i64>, Option<i64>)>,
+    /// Ranges whose raw name matches this regular expression are steps.
+    pub step_range: Option<String>,
+    /// Rules for the categories of kernels, before the built-in ones: (category, pattern).
+    pub categories: Vec<(String, String)>,
 }
 
 impl Default for AnalyzeOptions {
     fn default() -> Self {
-        Self { phases: None, kernel_percentiles: true, nvtx_kernel_map: true, threads: None, window: None }
+        Self {
+            phases: None,
+            kernel_percentiles: true,
+            nvtx_kernel_map: true,
+            threads: None,
+            window: None,
+            step_range: None,
+            categories: Vec::new(),
+        }
     }
 }
 
@@ -73,7 +87,7 @@ pub struct Trace {
     schema: Schema,
     metadata: Metadata,
     source: Source,
-    /// Why pages cannot be read, if so.
+    /// Why pages cannot be read, if they were wanted.
     unusual: Option<String>,
 }
 
@@ -81,11 +95,15 @@ impl Trace {
     /// Opens and probes an export, read-only.
     pub fn open(path: &Path, source: Source) -> Result<Self> {
         let file = TraceFile::check(path)?;
-        let connection = file.connect()?;
-        let schema = Schema::probe(&file, &connection)?;
-        let (rows, unusual): (Box<dyn RowSource>, _) = match PageRows::new(&file, connection, &schema)? {
-            Ok(pages) => (Box::new(pages), None),
-            Err(Unusual { connection, reason }) => (Box::new(SqliteRows::new(&file, connection)), Some(reason)),
+        let mut connection = file.connect()?;
+        let schema = Schema::probe(&file, &mut connection)?;
+        let (rows, unusual): (Box<dyn RowSource>, _) = match source {
+            // No page is looked at: SQLite reads some damaged files whose pages would be refused.
+            Source::Sqlite => (Box::new(SqliteRows::new(&file, connection)), None),
+            Source::Auto | Source::Pages => match PageRows::new(&file, connection, &schema)? {
+                Ok(pages) => (Box::new(pages), None),
+                Err(Unusual { connection, reason }) => (Box::new(SqliteRows::new(&file, connection)), Some(reason)),
+            },
         };
         let metadata = Metadata::read(rows.as_ref(), &schema)?;
         drop(rows);
@@ -198,10 +216,49 @@ impl Trace {
         Ok(span)
     }
 
+    /// First start and last end of the NVTX ranges of one name, raw or normalised.
+    pub fn range_span(&self, name: &str) -> Result<Option<(i64, i64)>> {
+        let source = self.rows()?;
+        let mut texts: BTreeMap<i64, bool> = BTreeMap::new();
+        let matches = |text: &str| text == name || normalised_range_name(text) == name;
+        each_row(
+            source.as_ref(),
+            self.schema.table("StringIds"),
+            &[Wanted::int("id"), Wanted::text("value")],
+            |batch, row| {
+                if let (Some(id), Some(text)) = (batch.int(row, 0), batch.text(row, 1)) {
+                    texts.entry(id).or_insert_with(|| matches(&text));
+                }
+            },
+        )?;
+        let columns = [
+            Wanted::int("start"),
+            Wanted::int("end"),
+            Wanted::int("eventType"),
+            Wanted::int("textId"),
+            Wanted::text("text"),
+        ];
+        let mut span: Option<(i64, i64)> = None;
+        each_row(source.as_ref(), self.schema.table("NVTX_EVENTS"), &columns, |batch, row| {
+            let (Some(start), Some(end)) = (batch.int(row, 0), batch.int(row, 1)) else { return };
+            let is_range = batch.int(row, 2).is_some_and(|kind| [59, 60, 70, 71].contains(&kind));
+            let is_named = match batch.text(row, 4) {
+                Some(text) => matches(&text),
+                None => batch.int(row, 3).is_some_and(|id| texts.get(&id) == Some(&true)),
+            };
+            if is_range && is_named && end > start {
+                let (low, high) = span.unwrap_or((start, end));
+                span = Some((low.min(start), high.max(end)));
+            }
+        })?;
+        Ok(span)
+    }
+
     /// Reads the rows and computes every section.
     pub fn analyze(&self, options: &AnalyzeOptions, progress: &Progress) -> Result<(Report, Vec<TableSummary>)> {
         let phases = options.phases.as_ref().map(|phases| PhaseMap::new(phases)).transpose()?;
         let window = window(options.window)?;
+        let step_range = options.step_range.as_deref().map(step_range).transpose()?;
         let mut pool = rayon::ThreadPoolBuilder::new();
         if let Some(threads) = options.threads {
             if !(1..=MAX_THREADS).contains(&threads) {
@@ -214,8 +271,11 @@ impl Trace {
             kernel_percentiles: options.kernel_percentiles,
             nvtx_kernel_map: options.nvtx_kernel_map,
             phases: phases.clone(),
+            categories: Categories::new(&options.categories)?,
+            has_step_range: step_range.is_some(),
         };
-        pool.install(|| self.analyze_in_pool(&LoadOptions { window, phases }, &analysis, progress))
+        let load_options = LoadOptions { window, phases, step_range, ..LoadOptions::default() };
+        pool.install(|| self.analyze_in_pool(&load_options, &analysis, progress))
     }
 
     fn analyze_in_pool(
@@ -234,7 +294,15 @@ impl Trace {
         }
         let derived = Derived::new(&mut loaded.events, options, progress);
         progress.check()?;
-        let input = Input { schema: &self.schema, events: &loaded.events, derived: &derived, options };
+        let input = Input {
+            schema: &self.schema,
+            events: &loaded.events,
+            derived: &derived,
+            options,
+            rows: &loaded.rows,
+            rejected: &loaded.rejected,
+            finished: &[],
+        };
         let sections = progress.timed("analyse all", || report::sections(&input, progress));
         progress.check()?;
         let mut warnings = report::warnings(&self.schema, &self.metadata, &loaded, options);
@@ -262,6 +330,7 @@ impl Trace {
                 }
             }
         }
+        report::put_failed_checks_first(&mut warnings);
         let processes =
             loaded.events.processes.iter().map(|process| (process.key.pid(), process.name.clone())).collect();
         let report = Report {
@@ -287,6 +356,10 @@ impl Trace {
         };
         Err(Error::InvalidArgument(format!("window {start}:{end} ns holds no event; {span}")))
     }
+}
+
+fn step_range(pattern: &str) -> Result<regex::Regex> {
+    regex::Regex::new(pattern).map_err(|error| Error::InvalidArgument(format!("step range {pattern:?}: {error}")))
 }
 
 /// The window with its open sides filled in.

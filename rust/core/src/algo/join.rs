@@ -92,6 +92,14 @@ impl CorrelationIndex {
         }
     }
 
+    /// Rows that share their id with others, each with the row that stands for all of them.
+    pub fn sharing(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.several.values().flat_map(|list| {
+            let first = list.iter().map(|&(_, row)| row).min().unwrap_or(NONE);
+            list.iter().map(move |&(_, row)| (row, first))
+        })
+    }
+
     fn latest(&self, id: i64, op_start: i64) -> u32 {
         let Some(list) = self.several.get(&id) else { return NONE };
         match list.partition_point(|&(start, _)| start <= op_start) {

@@ -46,6 +46,8 @@ impl NameWork {
 pub struct Attribution {
     /// The innermost range of each call that has GPU work, or [`NONE`].
     pub innermost: Vec<u32>,
+    /// The same, where the innermost one is a library's, of those that are not: (call, range).
+    pub own: FxHashMap<u32, u32>,
     /// By (process, range name).
     pub by_name: FxHashMap<(u32, u32), NameWork>,
 }
@@ -85,10 +87,16 @@ impl Attribution {
         let threads = progress.timed("attribute: sort by thread", || threads(events, derived, |_| true));
         let work = progress.timed("attribute: work of calls", || work_of_calls(events, derived, &threads));
         let slots = NameSlots::new(events);
-        let totals_of = |thread: &Thread| name_totals(events, thread, &work, &slots);
+        let is_library: Vec<bool> = events.ranges.kinds.iter().map(|kind| is_library(events, kind)).collect();
+        let totals_of = |thread: &Thread| {
+            let (inner, names) = name_totals(events, thread, &work, &slots);
+            let own = own_ranges(events, thread, &inner, &is_library);
+            (inner, names, own)
+        };
         let parts: Vec<_> = progress.timed("attribute: sum by name", || threads.par_iter().map(totals_of).collect());
-        let mut attribution = Self { innermost: vec![NONE; events.calls.len()], by_name: FxHashMap::default() };
-        for (thread, (inner, names)) in threads.iter().zip(parts) {
+        let mut attribution = Self { innermost: vec![NONE; events.calls.len()], ..Self::default() };
+        for (thread, (inner, names, own)) in threads.iter().zip(parts) {
+            attribution.own.extend(own);
             for (&call, range) in thread.calls.iter().zip(inner) {
                 attribution.innermost[call as usize] = range;
             }
@@ -98,6 +106,36 @@ impl Attribution {
         }
         attribution
     }
+}
+
+/// Domains of ranges that libraries open around their own work.
+const LIBRARIES: [&str; 10] =
+    ["nccl", "cccl", "cublas", "cublaslt", "cudnn", "cusolver", "cusparse", "cufft", "tensorrt", "myelin-exec"];
+
+fn is_library(events: &Events, kind: &RangeKind) -> bool {
+    let domain = events.domains.text(kind.domain).to_ascii_lowercase();
+    let name = events.range_names.text(kind.name);
+    let is_nccl = name.strip_prefix("nccl").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
+    LIBRARIES.contains(&domain.as_str()) || is_nccl
+}
+
+/// For the calls of a thread whose innermost range is a library's, the innermost of the others, where there is one.
+fn own_ranges(events: &Events, thread: &Thread, inner: &[u32], is_library: &[bool]) -> Vec<(u32, u32)> {
+    let (calls, ranges) = (&events.calls, &events.ranges);
+    let of_library = |range: u32| is_library[ranges.kind[range as usize] as usize];
+    let inside = thread.calls.iter().zip(inner).filter(|(_, range)| **range != NONE && of_library(**range));
+    let inside: Vec<u32> = inside.map(|(&call, _)| call).collect();
+    if inside.is_empty() {
+        return Vec::new();
+    }
+    let own: Vec<u32> = thread.ranges.iter().copied().filter(|&range| !of_library(range)).collect();
+    let mut found = Vec::new();
+    innermost(&own, ranges, &inside, calls, |call, range| {
+        if range != NONE {
+            found.push((call, range));
+        }
+    });
+    found
 }
 
 /// For each call with GPU work, the innermost of the ranges of those kinds that `wanted` accepts, or [`NONE`].

@@ -1,11 +1,14 @@
 //! What several analyses need, computed once: the call of each op, and when each device was busy.
 
 use rayon::prelude::*;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Options;
 use super::attribution::Attribution;
-use crate::algo::intervals::{GapFinder, IntervalSet};
+use super::detect;
+use super::device_time::{self, DeviceTime};
+use super::iterations::Steps;
+use crate::algo::intervals::IntervalSet;
 use crate::algo::join::{CorrelationIndex, NONE};
 use crate::model::events::{Events, Ops};
 use crate::model::ints::Ints;
@@ -39,6 +42,8 @@ impl DeviceActivity {
 pub struct Derived {
     /// For each op table of [`Events::op_tables`], the call of each op or [`NONE`].
     pub call_of: [Vec<u32>; 4],
+    /// For calls that share their correlation id with others of their process, one of those that stands for all.
+    pub sharing_calls: FxHashMap<u32, u32>,
     /// By device.
     pub activity: Vec<DeviceActivity>,
     /// Devices that each process uses, in ascending order.
@@ -48,28 +53,58 @@ pub struct Derived {
     pub graph_is_double: Vec<bool>,
     /// Kernels by NVTX range; `None` if it was not asked for or nothing can be attributed.
     pub attribution: Option<Attribution>,
+    /// The category of each name of [`Events::names`], as far as it is a kernel's.
+    pub category_of_name: Vec<u16>,
+    /// The steps of the engine.
+    pub steps: Steps,
+    /// Where the time of each device went.
+    pub(super) time: Vec<DeviceTime>,
 }
 
 impl Derived {
     /// Computes what the analyses share. The correlation ids of calls are gone afterwards: nothing else needs them.
     pub fn new(events: &mut Events, options: &Options, progress: &Progress) -> Self {
-        let call_of = progress.timed("find calls", || call_of(events));
+        let (call_of, sharing_calls) = progress.timed("find calls", || call_of(events));
         events.calls.correlation = Ints::default();
         let events = &*events;
         let mut derived = Self {
             call_of,
+            sharing_calls,
             activity: Vec::new(),
             devices_of_process: devices_of_process(events),
             graph_is_double: graph_is_double(events),
             attribution: None,
+            category_of_name: category_of_name(events, options),
+            steps: Steps::default(),
+            time: Vec::new(),
         };
         // Attribution first: its scratch memory is gone before the gaps are gathered.
         if options.nvtx_kernel_map && !events.ranges.is_empty() && events.can_join() {
             derived.attribution =
                 Some(progress.timed("attribute kernels", || Attribution::new(events, &derived, progress)));
         }
-        derived.activity = progress.timed("find gaps", || activity(events));
+        derived.steps = progress.timed("find steps", || {
+            detect::steps(&detect::Seen {
+                events,
+                call_of: &derived.call_of,
+                graph_is_double: &derived.graph_is_double,
+                category_of_name: &derived.category_of_name,
+                categories: options.categories.names(),
+                has_step_range: options.has_step_range,
+            })
+        });
+        let is_communication = |category| options.categories.is_communication(category);
+        let swept =
+            progress.timed("account for device time", || device_time::sweep(events, &derived, is_communication));
+        (derived.activity, derived.time) = swept.into_iter().unzip();
         derived
+    }
+
+    /// The innermost range around a call: of those that no library opened, if there is one; [`NONE`] without any.
+    pub fn own_range(&self, call: u32) -> u32 {
+        let Some(attribution) = self.attribution.as_ref().filter(|_| call != NONE) else { return NONE };
+        let own = attribution.own.get(&call).copied();
+        own.unwrap_or(attribution.innermost[call as usize])
     }
 
     /// Kernels and graph executions as (table of [`Events::op_tables`], row), without double counting.
@@ -80,7 +115,8 @@ impl Derived {
     }
 }
 
-fn call_of(events: &Events) -> [Vec<u32>; 4] {
+/// The call of each op, and which calls share their id.
+fn call_of(events: &Events) -> ([Vec<u32>; 4], FxHashMap<u32, u32>) {
     let calls = &events.calls;
     let mut by_process: Vec<Vec<u32>> = vec![Vec::new(); events.processes.len()];
     for (row, &kind) in (0_u32..).zip(&calls.kind) {
@@ -91,53 +127,28 @@ fn call_of(events: &Events) -> [Vec<u32>; 4] {
     };
     let indexes: Vec<CorrelationIndex> = by_process.into_par_iter().map(index).collect();
     let find = |ops: &Ops| -> Vec<u32> {
-        (0..ops.len())
-            .into_par_iter()
-            .map(|i| indexes[ops.kind_of(i).process as usize].find(ops.correlation.get(i), ops.start[i]))
-            .collect()
+        // An op of an unknown process has no call, not even one of an unknown thread.
+        let unknown: Vec<bool> = ops.kinds.iter().map(|kind| events.lacks_process(kind.process)).collect();
+        let find = |i: usize| match &ops.kinds[ops.kind[i] as usize] {
+            _ if unknown[ops.kind[i] as usize] => NONE,
+            kind => indexes[kind.process as usize].find(ops.correlation.get(i), ops.start[i]),
+        };
+        (0..ops.len()).into_par_iter().map(find).collect()
     };
-    events.op_tables().map(find)
+    let sharing = indexes.iter().flat_map(CorrelationIndex::sharing).collect();
+    (events.op_tables().map(find), sharing)
 }
 
-/// The ops of one device in order of their start.
-fn in_order<'a>(ops: &'a Ops, device: u32) -> Box<dyn Iterator<Item = (i64, i64)> + 'a> {
-    let on_device: Vec<bool> = ops.kinds.iter().map(|kind| kind.device == device).collect();
-    if !on_device.contains(&true) {
-        return Box::new(std::iter::empty());
+/// Kernel names are few: each is looked at once.
+fn category_of_name(events: &Events, options: &Options) -> Vec<u16> {
+    let mut is_kernel = vec![false; events.names.len()];
+    for kind in events.kernels.kinds.iter().filter(|kind| kind.name != NONE) {
+        is_kernel[kind.name as usize] = true;
     }
-    let rows = (0..ops.len()).filter(move |&row| on_device[ops.kind[row] as usize]);
-    // Rows of one device are in order in most exports, and then need no copy.
-    if rows.clone().is_sorted_by_key(|row| ops.start[row]) {
-        return Box::new(rows.map(|row| (ops.start[row], ops.end(row))));
-    }
-    let mut spans: Vec<(i64, i64)> = rows.map(|row| (ops.start[row], ops.end(row))).collect();
-    spans.sort();
-    Box::new(spans.into_iter())
-}
-
-fn activity(events: &Events) -> Vec<DeviceActivity> {
-    let devices = u32::try_from(events.devices.len()).unwrap_or(NONE);
-    (0..devices).into_par_iter().map(|device| activity_of(events, device)).collect()
-}
-
-fn activity_of(events: &Events, device: u32) -> DeviceActivity {
-    let is_kernel = [true, false, false, true];
-    let mut streams = events.op_tables().map(|ops| in_order(ops, device).peekable());
-    let mut gaps = GapFinder::default();
-    let mut kernel_busy_ns = 0;
-    let mut kernels_reach = i64::MIN;
-    loop {
-        let heads = streams.iter_mut().enumerate().filter_map(|(table, ops)| ops.peek().map(|op| (op.0, table)));
-        let Some((_, table)) = heads.min() else { break };
-        let Some((start, end)) = streams[table].next() else { break };
-        gaps.push(start, end);
-        if is_kernel[table] {
-            kernel_busy_ns += (end - start.max(kernels_reach)).max(0);
-            kernels_reach = kernels_reach.max(end);
-        }
-    }
-    let (window, idle) = gaps.finish();
-    DeviceActivity { window, idle, kernel_busy_ns }
+    let category = |(name, is_kernel): (&std::sync::Arc<str>, bool)| {
+        if is_kernel { options.categories.find(name) } else { options.categories.other() }
+    };
+    events.names.texts().par_iter().zip(is_kernel).map(category).collect()
 }
 
 /// A graph execution and kernels of the same process and correlation id are one launch, told twice.

@@ -28,7 +28,8 @@ const BUCKETS: [(&str, i64); 7] = [
     ("over 100 ms", i64::MAX),
 ];
 
-fn device_columns() -> [ColumnSpec; 2] {
+/// The columns that name a device.
+pub(super) fn device_columns() -> [ColumnSpec; 2] {
     [
         ColumnSpec::id("device_id", "CUDA ordinal of the device in the export.").or_null(),
         ColumnSpec::id("gpu_id", "Physical id of the GPU, where the export maps it.").or_null(),
@@ -39,7 +40,8 @@ fn columns(rest: &[ColumnSpec]) -> Vec<ColumnSpec> {
     device_columns().into_iter().chain(rest.iter().copied()).collect()
 }
 
-fn device_cells(input: &Input<'_>, device: usize) -> [Cell; 2] {
+/// The cells of those.
+pub(super) fn device_cells(input: &Input<'_>, device: usize) -> [Cell; 2] {
     let device = &input.events.devices[device];
     [device.device_id.into(), device.gpu_id.into()]
 }

@@ -2,23 +2,38 @@
 
 use std::collections::BTreeMap;
 
+use crate::categories::Categories;
 use crate::model::events::Events;
 use crate::model::section::{Absence, Availability, Outcome, SectionSpec};
 use crate::phase_map::PhaseMap;
 use crate::source::schema::Schema;
 
 pub mod derived;
+pub mod iterations;
 
 mod attribution;
+mod budget;
+mod categories;
+mod checks;
+mod communication;
+mod detect;
+mod device_time;
+mod gap_place;
 mod gpu_idle;
 mod graphs;
+mod host_work;
 mod kernels;
+mod launch_path;
 mod launches;
+mod memory;
 mod nvtx;
+mod op_order;
 mod phases;
 mod processes;
+mod steps;
 mod sync;
 
+pub(crate) use checks::CHECK_FAILED;
 use derived::Derived;
 
 /// Options of one run.
@@ -30,15 +45,14 @@ pub struct Options {
     pub nvtx_kernel_map: bool,
     /// Phases of the user.
     pub phases: Option<PhaseMap>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { kernel_percentiles: true, nvtx_kernel_map: true, phases: None }
-    }
+    /// Rules for the categories of kernels.
+    pub categories: Categories,
+    /// Whether the user named the ranges that are steps.
+    pub has_step_range: bool,
 }
 
 /// What an analysis works on.
+#[derive(Clone, Copy)]
 pub struct Input<'a> {
     /// Tables and columns of the export.
     pub schema: &'a Schema,
@@ -48,6 +62,12 @@ pub struct Input<'a> {
     pub derived: &'a Derived,
     /// Options of the run.
     pub options: &'a Options,
+    /// Rows of each table that was read.
+    pub rows: &'a BTreeMap<String, i64>,
+    /// Rows of those that are no events.
+    pub rejected: &'a BTreeMap<String, i64>,
+    /// Outcomes of the sections before, in the order of [`ALL`], for the last one, which judges them; else empty.
+    pub finished: &'a [Outcome],
 }
 
 /// What is known of an export before its events are read.
@@ -85,8 +105,14 @@ pub trait Analysis: Sync {
     fn run(&self, input: &Input<'_>) -> Outcome;
 }
 
-/// Every section, in the order of the report.
+/// Every section, in the order of the report. The last one is computed from the others.
 pub const ALL: &[&dyn Analysis] = &[
+    &budget::Analysis,
+    &steps::Analysis,
+    &categories::Analysis,
+    &launch_path::Analysis,
+    &memory::Analysis,
+    &communication::Analysis,
     &kernels::Analysis,
     &launches::Analysis,
     &sync::Analysis,
@@ -95,6 +121,7 @@ pub const ALL: &[&dyn Analysis] = &[
     &phases::Analysis,
     &processes::Analysis,
     &graphs::Analysis,
+    &checks::Analysis,
 ];
 
 const RUNTIME: &str = "CUPTI_ACTIVITY_KIND_RUNTIME";

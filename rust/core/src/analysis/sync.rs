@@ -40,6 +40,11 @@ fn kind(name: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether a call waits for the GPU.
+pub(super) fn is_blocking(name: &str) -> bool {
+    kind(name) == Some(BLOCKING)
+}
+
 /// Columns of the table, also of the one that splits it by process.
 pub(super) fn columns() -> Vec<ColumnSpec> {
     vec![
@@ -101,7 +106,7 @@ pub(super) fn groups(input: &Input<'_>, by_process: bool) -> Vec<Group> {
 }
 
 /// For each process, when all devices that it uses are idle; `None` for a process without devices.
-fn common_idle<'a>(input: &Input<'a>) -> Vec<Option<Cow<'a, IntervalSet>>> {
+pub(super) fn common_idle<'a>(input: &Input<'a>) -> Vec<Option<Cow<'a, IntervalSet>>> {
     let derived = input.derived;
     let idle_of = |devices: &'a Vec<u32>| {
         let mut sets = devices.iter().map(|&device| &derived.activity[device as usize].idle);

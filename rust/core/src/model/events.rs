@@ -2,8 +2,11 @@
 //!
 //! What few rows differ in (process, device, thread, name) is one small number per row, its kind.
 
+use std::collections::BTreeMap;
+
 use super::ids::{Device, ProcessKey};
 use super::ints::Ints;
+use super::step_mark::StepMark;
 use super::strings::Interner;
 use crate::algo::join::NONE;
 
@@ -22,6 +25,19 @@ pub struct OpKind {
     pub in_graph: bool,
     /// `graphId`, 0 for none.
     pub graph_id: i64,
+    /// What a copy goes between; `None` for what is no copy.
+    pub copy: Option<CopyKind>,
+}
+
+/// Direction and memory kinds of a copy, as the export numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CopyKind {
+    /// `copyKind`.
+    pub direction: Option<i64>,
+    /// `srcKind`.
+    pub source: Option<i64>,
+    /// `dstKind`.
+    pub destination: Option<i64>,
 }
 
 /// GPU ops of one table. Every op has `end >= start`.
@@ -153,6 +169,117 @@ pub struct NvtxRanges {
     pub open: i64,
 }
 
+/// What host spans of one kind have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SpanKind {
+    /// Index into [`Events::threads`]; [`NONE`] for a thread that makes no CUDA call and opens no range.
+    pub thread: u32,
+    /// Index into [`Events::processes`]; [`NONE`] for a process that occurs nowhere else.
+    pub process: u32,
+    /// Index into [`Events::names`].
+    pub name: u32,
+    /// `overheadType`, where the table has it.
+    pub code: Option<i64>,
+}
+
+/// Spans of host time: OS calls, or overhead.
+#[derive(Debug, Default)]
+pub struct HostSpans {
+    /// First nanosecond.
+    pub start: Vec<i64>,
+    /// Nanoseconds from start to end.
+    pub length: Ints,
+    /// Index into [`HostSpans::kinds`].
+    pub kind: Vec<u32>,
+    /// Kinds by number.
+    pub kinds: Vec<SpanKind>,
+}
+
+impl HostSpans {
+    /// How many spans.
+    pub fn len(&self) -> usize {
+        self.start.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.start.is_empty()
+    }
+
+    /// End of one span.
+    pub fn end(&self, row: usize) -> i64 {
+        self.start[row] + self.length.get(row)
+    }
+
+    /// What one span shares with others.
+    pub fn kind_of(&self, row: usize) -> &SpanKind {
+        &self.kinds[self.kind[row] as usize]
+    }
+}
+
+/// A change of the memory that a process holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryEvent {
+    /// When.
+    pub time: i64,
+    /// Index into [`Events::processes`]; [`NONE`] for a process that occurs nowhere else.
+    pub process: u32,
+    /// `deviceId`.
+    pub ordinal: Option<i64>,
+    /// How much.
+    pub bytes: i64,
+    /// `memKind`.
+    pub kind: Option<i64>,
+    /// Whether memory was given back.
+    pub frees: bool,
+}
+
+/// The creation of a node of a CUDA graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GraphNode {
+    /// When.
+    pub time: i64,
+    /// Index into [`Events::threads`]; [`NONE`] for a thread that makes no CUDA call and opens no range.
+    pub thread: u32,
+    /// Index into [`Events::processes`]; [`NONE`] for a process that occurs nowhere else.
+    pub process: u32,
+    /// `graphNodeId`.
+    pub id: i64,
+    /// `originalGraphNodeId`: the node that this one was cloned from.
+    pub original: Option<i64>,
+}
+
+/// A range whose name marks a step of an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MarkedRange {
+    /// Row in [`Events::ranges`].
+    pub range: u32,
+    /// What the name says.
+    pub mark: StepMark,
+}
+
+/// What NCCL says of one of its calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payload {
+    /// Row in [`Events::ranges`].
+    pub range: u32,
+    /// Communicator, as NCCL numbers it.
+    pub communicator: Option<i64>,
+    /// Message size.
+    pub bytes: i64,
+}
+
+/// Labels of numbers, from the export's own ENUM tables.
+#[derive(Debug, Default, Clone)]
+pub struct Labels {
+    /// `copyKind`.
+    pub directions: BTreeMap<i64, String>,
+    /// `srcKind`, `dstKind` and `memKind`.
+    pub memory_kinds: BTreeMap<i64, String>,
+    /// `overheadType`.
+    pub overheads: BTreeMap<i64, String>,
+}
+
 /// No phase matches.
 pub const NO_PHASE: u16 = u16::MAX;
 
@@ -213,6 +340,8 @@ pub struct Events {
     pub processes: Vec<Process>,
     /// Process of each thread that occurs in the events.
     pub threads: Vec<u32>,
+    /// `globalTid` of each of those.
+    pub thread_ids: Vec<i64>,
     /// Kernel and API names.
     pub names: Interner,
     /// Normalised range names.
@@ -223,6 +352,27 @@ pub struct Events {
     pub lacks_correlation: bool,
     /// Ops whose process the export does not tell, while several processes call CUDA.
     pub ops_without_process: usize,
+    /// Bytes of each copy, in the order of [`Events::copies`].
+    pub copy_bytes: Ints,
+    /// `graphNodeId` of each kernel, in the order of [`Events::kernels`]; empty unless the export tells how graph nodes
+    /// were made.
+    pub kernel_nodes: Ints,
+    /// Calls of the operating system by threads that call CUDA.
+    pub os_calls: HostSpans,
+    /// Overhead that CUPTI tells of: full command buffers, compilation, loading, its own.
+    pub overheads: HostSpans,
+    /// Overhead that Nsight Systems tells of.
+    pub profiler: HostSpans,
+    /// Allocations and releases of memory.
+    pub memory: Vec<MemoryEvent>,
+    /// How nodes of CUDA graphs were made.
+    pub graph_nodes: Vec<GraphNode>,
+    /// Ranges that mark steps of an engine, or that the user named, in the order of their rows.
+    pub marks: Vec<MarkedRange>,
+    /// Message sizes of NCCL calls, in the order of the ranges.
+    pub payloads: Vec<Payload>,
+    /// Labels of numbers.
+    pub labels: Labels,
     /// The chosen window `[start, end)`. Ops are cut to it while loading; calls are all kept, because an op of the
     /// window may have been asked for before it.
     pub window: Option<(i64, i64)>,

@@ -4,5 +4,6 @@ pub mod events;
 pub mod ids;
 pub mod ints;
 pub mod section;
+pub mod step_mark;
 pub mod strings;
 pub mod table;

@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
 const WAL_FORMAT: u8 = 2;
+/// Bytes of the smallest row with its place on the page.
+pub const LEAST_ROW_BYTES: u64 = 6;
 /// Longest text or row that is read: beyond any real name, below what would exhaust a login node.
 pub const MAX_CELL_BYTES: u32 = 256 << 20;
 /// A writer holds its exclusive lock for the time of a commit.
@@ -89,6 +91,10 @@ pub struct TraceFile {
     modified: Option<std::time::SystemTime>,
 }
 
+/// Operations of `SQLite`'s machine that reading a byte of the schema may take; an entry of the smallest size takes
+/// some ten for six bytes.
+const OPERATIONS_PER_BYTE: u64 = 8;
+
 impl TraceFile {
     /// Checks that the path is a complete `SQLite` database and decides how it may be read.
     pub fn check(path: &Path) -> Result<Self> {
@@ -127,9 +133,20 @@ impl TraceFile {
 
     /// More text than the file can hold in one table. Cells that share bytes would otherwise fill any memory.
     pub fn text_limit(&self) -> u64 {
-        let log = std::fs::metadata(log_path(&self.real)).map_or(0, |metadata| metadata.len());
         // Two bytes of UTF-16 are up to three of UTF-8.
-        self.bytes.saturating_add(log).saturating_mul(2)
+        self.bytes_with_log().saturating_mul(2)
+    }
+
+    /// The most rows of one table. A tree that names one page often would otherwise have more than can ever be read.
+    pub fn row_limit(&self) -> u64 {
+        self.bytes_with_log() / LEAST_ROW_BYTES
+    }
+
+    fn bytes_with_log(&self) -> u64 {
+        let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        // The log first: what a writer moves from it to the file meanwhile counts twice rather than not at all.
+        let log = bytes(&log_path(&self.real));
+        self.bytes.max(bytes(&self.real)).saturating_add(log)
     }
 
     /// Size in bytes.
@@ -172,6 +189,11 @@ impl TraceFile {
         }
     }
 
+    /// The error for a table that does not hold what it must.
+    pub fn corrupt(&self, table: &str, detail: &str) -> Error {
+        Error::Corrupt { path: self.path.clone(), detail: format!("{table}: {detail}") }
+    }
+
     /// Whether a rollback journal with content lies beside the file.
     pub fn has_rollback_journal(&self) -> bool {
         let mut journal = self.real.as_os_str().to_owned();
@@ -197,9 +219,32 @@ impl TraceFile {
                 Connection::open_with_flags(self.uri("readonly_shm=1"), flags | OpenFlags::SQLITE_OPEN_URI)
             }
         };
-        let connection = opened.map_err(|error| self.error("the file", &error))?;
-        harden(&connection).and_then(|()| begin(&connection)).map_err(|error| self.error("the schema", &error))?;
+        let mut connection = opened.map_err(|error| self.error("the file", &error))?;
+        self.bounded(&mut connection, |connection| {
+            harden(connection).and_then(|()| begin(connection)).map_err(|error| self.error("the schema", &error))
+        })?;
         Ok(connection)
+    }
+
+    /// Runs work on the schema, which `SQLite` walks as it is: pages that name each other many times over would keep it
+    /// at that for ever, so that it gets as many operations as any schema of a file of this size takes.
+    pub fn bounded<T>(&self, connection: &mut Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        const STEP: i32 = 10_000;
+        let failed = |error: rusqlite::Error| self.error("the schema", &error);
+        let limit = self.bytes.saturating_mul(OPERATIONS_PER_BYTE) / u64::from(STEP.unsigned_abs()) + 100;
+        let mut steps = 0;
+        let out_of_steps = move || {
+            steps += 1;
+            steps > limit
+        };
+        connection.progress_handler(STEP, Some(out_of_steps)).map_err(failed)?;
+        let result = work(connection);
+        connection.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
+        match result {
+            // Nobody else interrupts a connection while its schema is read.
+            Err(Error::Cancelled) => Err(self.corrupt("the schema", "it has more entries than the file can hold")),
+            other => other,
+        }
     }
 
     /// The error of a failed `SQLite` call, by what the user can do about it.

@@ -45,6 +45,13 @@ pub const READ: &[&str] = &[
     "CUPTI_ACTIVITY_KIND_RUNTIME",
     "NVTX_EVENTS",
     "OSRT_API",
+    "CUPTI_ACTIVITY_KIND_OVERHEAD",
+    "PROFILER_OVERHEAD",
+    "CUDA_GPU_MEMORY_USAGE_EVENTS",
+    "CUDA_GRAPH_NODE_EVENTS",
+    "ENUM_CUDA_MEMCPY_OPER",
+    "ENUM_CUDA_MEM_KIND",
+    "ENUM_CUPTI_OVERHEAD_TYPE",
     "PROCESSES",
     "TARGET_INFO_CUDA_DEVICE",
     "TARGET_INFO_GPU",
@@ -70,7 +77,11 @@ const SIGNS: &[&str] = &[
 
 impl Schema {
     /// Reads the schema through a hardened connection.
-    pub fn probe(file: &TraceFile, connection: &Connection) -> Result<Self> {
+    pub fn probe(file: &TraceFile, connection: &mut Connection) -> Result<Self> {
+        file.bounded(connection, |connection| Self::read(file, connection))
+    }
+
+    fn read(file: &TraceFile, connection: &Connection) -> Result<Self> {
         let failed = |error: rusqlite::Error| file.error("the schema", &error);
         let mut schema = Self::default();
         let kinds = table_kinds(connection).map_err(failed)?;

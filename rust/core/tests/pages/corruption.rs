@@ -1,8 +1,8 @@
 //! Damaged files: each source gives rows or an error that blames the file, and where both give rows they are the same.
 //!
-//! The page source is at least as strict as `SQLite`: it refuses row ids that do not ascend, a page that is used twice,
-//! values of the reserved types, lengths beyond 32 bits and a missing overflow page even of a value that is not wanted,
-//! all of which `SQLite` reads in some way. It never reads what `SQLite` refuses.
+//! The page source is at least as strict as `SQLite`: it refuses values of the reserved types, lengths beyond 32 bits
+//! and a missing overflow page even of a value that is not wanted, all of which `SQLite` reads in some way. It never
+//! reads what `SQLite` refuses when it reads a table whole; in parts that also needs sound keys on interior pages.
 //!
 //! `DAMAGE_FACTOR=20` does twenty times as much.
 
@@ -179,14 +179,17 @@ fn scenes() -> Vec<Scene> {
 #[test]
 fn damaged_databases_give_the_same_rows_or_an_error() {
     let before = peak_bytes();
+    let mut only_sqlite_read = 0;
     for (scene, seed) in scenes().into_iter().zip(1..) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let sound = Image::read(&scene.write(folder.path()));
         let times = if scene.page_size <= 1024 { 600 } else { 200 };
         let tally = damage_many(&sound, seed, times * factor(), true);
         println!("seed {seed}: {} bytes, {tally:?}", sound.bytes.len());
-        assert!(tally.both_read > 0 && tally.neither_read > 0 && tally.only_sqlite_read > 0, "{tally:?}");
+        assert!(tally.both_read > 0 && tally.neither_read > 0, "{tally:?}");
+        only_sqlite_read += tally.only_sqlite_read;
     }
+    assert!(only_sqlite_read > 0, "no damage that only the pages refuse");
     assert!(peak_bytes() - before < 256 << 20, "{} bytes", peak_bytes() - before);
 }
 

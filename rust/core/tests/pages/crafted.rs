@@ -11,28 +11,28 @@ use crate::image::{Image, cell, interior, leaf, varint};
 use crate::reading::{Cell, Opened, Row, every_column, rows};
 use crate::scene::{Edit, Key, NewRow, Scene, Stored};
 
-const PAGE: usize = 512;
+pub(crate) const PAGE: usize = 512;
 
 /// An export with one table, whose root page a test replaces.
-struct Crafted {
+pub(crate) struct Crafted {
     folder: TempDir,
-    image: Image,
+    pub(crate) image: Image,
     root: usize,
 }
 
 impl Crafted {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(&Scene::plain(&["INTEGER", "TEXT"]))
     }
 
-    fn with(scene: &Scene) -> Self {
+    pub(crate) fn with(scene: &Scene) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = scene.write(folder.path());
         // The first table of a new database has its root on the second page.
         Self { folder, image: Image::read(&path), root: 2 }
     }
 
-    fn root(mut self, page: &[u8]) -> Self {
+    pub(crate) fn root(mut self, page: &[u8]) -> Self {
         self.image.page_mut(self.root).copy_from_slice(page);
         self
     }
@@ -42,7 +42,7 @@ impl Crafted {
         u32::try_from(self.image.pages() + 1).expect("a small file")
     }
 
-    fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         let path = self.folder.path().join("crafted.sqlite");
         self.image.write(&path);
         path
@@ -70,13 +70,13 @@ fn read(path: &Path, pieces: usize) -> Result<Vec<Row>> {
 }
 
 /// A record of an integer below 128 and a text.
-fn record(value: u8, text: &[u8]) -> Vec<u8> {
+pub(crate) fn record(value: u8, text: &[u8]) -> Vec<u8> {
     let kind = varint(13 + 2 * text.len() as u64);
     let header = u8::try_from(2 + kind.len()).expect("a short header");
     [&[header, 1], kind.as_slice(), &[value], text].concat()
 }
 
-fn short_leaf(first: u64, rows: u64) -> Vec<u8> {
+pub(crate) fn short_leaf(first: u64, rows: u64) -> Vec<u8> {
     leaf(PAGE, &(first..first + rows).map(|id| cell(id, &record(7, b"x"))).collect::<Vec<_>>())
 }
 

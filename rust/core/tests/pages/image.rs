@@ -94,9 +94,25 @@ pub(crate) fn cell(rowid: u64, record: &[u8]) -> Vec<u8> {
     [varint(record.len() as u64), varint(rowid), record.to_vec()].concat()
 }
 
+/// A leaf page of a tree without row ids, of finished records.
+pub(crate) fn index_leaf(page_size: usize, records: &[Vec<u8>]) -> Vec<u8> {
+    let cells: Vec<_> = records.iter().map(|record| [varint(record.len() as u64), record.clone()].concat()).collect();
+    page_of(page_size, 0x0a, &cells)
+}
+
+/// An interior page of a tree without row ids: the child and the record of each cell, and the last child.
+pub(crate) fn index_interior(page_size: usize, cells: &[(u32, Vec<u8>)], last: u32) -> Vec<u8> {
+    let cell = |(child, record): &(u32, Vec<u8>)| {
+        [child.to_be_bytes().as_slice(), &varint(record.len() as u64), record].concat()
+    };
+    let mut page = page_of(page_size, 0x02, &cells.iter().map(cell).collect::<Vec<_>>());
+    page[8..12].copy_from_slice(&last.to_be_bytes());
+    page
+}
+
 fn page_of(page_size: usize, kind: u8, cells: &[Vec<u8>]) -> Vec<u8> {
     let mut page = vec![0; page_size];
-    let pointers = if kind == 0x05 { 12 } else { 8 };
+    let pointers = if kind == 0x05 || kind == 0x02 { 12 } else { 8 };
     let short = |value: usize| u16::try_from(value).expect("an offset within a page").to_be_bytes();
     let mut end = page_size;
     for (i, cell) in cells.iter().enumerate() {

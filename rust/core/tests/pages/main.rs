@@ -12,3 +12,4 @@ mod reading;
 mod scene;
 mod scene_strategy;
 mod single_cases;
+mod through_sqlite;

@@ -35,7 +35,7 @@ pub(crate) struct Opened {
 impl Opened {
     pub(crate) fn new(path: &Path) -> Result<Self> {
         let file = TraceFile::check(path)?;
-        let schema = Schema::probe(&file, &file.connect()?)?;
+        let schema = Schema::probe(&file, &mut file.connect()?)?;
         Ok(Self { file, schema })
     }
 

@@ -1,6 +1,7 @@
 //! Fills the event columns: every needed table is read once, split over threads.
 
 mod calls;
+mod host;
 mod ops;
 mod places;
 mod ranges;
@@ -9,17 +10,19 @@ mod texts;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
+use regex::Regex;
 
 use super::batch::{Batch, Wanted};
-use super::metadata::DeviceMap;
+use super::metadata::{DeviceMap, each_row};
 use super::schema::{Schema, TableInfo};
 use super::{Progress, RowSource};
 use crate::error::{Error, Result};
-use crate::model::events::Events;
+use crate::model::events::{Events, Labels};
 use crate::phase_map::PhaseMap;
 
 use calls::CallPart;
-use ops::{KernelPart, OpPart};
+use host::{MemoryPart, NodePart, SpanPart};
+use ops::{CopyPart, KernelPart, OpPart};
 use places::Places;
 use ranges::RangePart;
 use texts::{Strings, TextPart};
@@ -29,11 +32,18 @@ const MEMSET: &str = "CUPTI_ACTIVITY_KIND_MEMSET";
 const GRAPH_TRACE: &str = "CUPTI_ACTIVITY_KIND_GRAPH_TRACE";
 const RUNTIME: &str = "CUPTI_ACTIVITY_KIND_RUNTIME";
 const NVTX: &str = "NVTX_EVENTS";
+const OSRT: &str = "OSRT_API";
+const OVERHEAD: &str = "CUPTI_ACTIVITY_KIND_OVERHEAD";
+const PROFILER: &str = "PROFILER_OVERHEAD";
+const MEMORY: &str = "CUDA_GPU_MEMORY_USAGE_EVENTS";
+const NODES: &str = "CUDA_GRAPH_NODE_EVENTS";
 
 /// Parts per thread: enough that an uneven table does not leave a thread idle.
 const PARTS_PER_THREAD: usize = 4;
 /// Times beyond 146 years from the base are damage; differences of accepted times fit in 64 bits.
 const MAX_TIME: i64 = 1 << 62;
+/// Labels of numbers are a few words.
+const MAX_LABEL_CHARS: usize = 80;
 
 /// The tables that take nearly all of the time.
 pub const BIG_TABLES: [&str; 3] = ["CUPTI_ACTIVITY_KIND_KERNEL", RUNTIME, NVTX];
@@ -54,6 +64,10 @@ pub struct LoadOptions {
     pub window: Option<(i64, i64)>,
     /// Phases to look for in range names.
     pub phases: Option<PhaseMap>,
+    /// Ranges whose raw name matches are steps.
+    pub step_range: Option<Regex>,
+    /// Whether to keep the graph node of each kernel.
+    pub graph_nodes: bool,
 }
 
 /// Everything that reading brings.
@@ -91,32 +105,49 @@ pub fn load(
     options: &LoadOptions,
     progress: &Progress,
 ) -> Result<Loaded> {
+    let graph_nodes = schema.table(NODES).is_some();
+    let options = &LoadOptions { graph_nodes, ..options.clone() };
     let mut reader = Reader { source, options, progress, rejected: BTreeMap::new(), rows: BTreeMap::new() };
     reader.expect(schema)?;
     let texts: Vec<TextPart> = reader.table(schema.table("StringIds"))?;
     let kernels: Vec<KernelPart> = reader.table(schema.kernel_table())?;
-    let copies: Vec<OpPart> = reader.table(schema.table(MEMCPY))?;
+    let copies: Vec<CopyPart> = reader.table(schema.table(MEMCPY))?;
     let sets: Vec<OpPart> = reader.table(schema.table(MEMSET))?;
     let graphs: Vec<OpPart> = reader.table(schema.table(GRAPH_TRACE))?;
     let calls: Vec<CallPart> = reader.table(schema.table(RUNTIME))?;
     let ranges: Vec<RangePart> = reader.table(schema.table(NVTX))?;
+    let os_calls: Vec<SpanPart> = reader.table(schema.table(OSRT))?;
+    let overheads: Vec<SpanPart> = reader.table(schema.table(OVERHEAD))?;
+    let profiler: Vec<SpanPart> = reader.table(schema.table(PROFILER))?;
+    let memory: Vec<MemoryPart> = reader.table(schema.table(MEMORY))?;
+    let nodes: Vec<NodePart> = reader.table(schema.table(NODES))?;
+    let labels = labels(source, schema)?;
     progress.start_computing();
     progress.check()?;
 
     let loaded = progress.timed("number ids and join parts", || {
-        let op_parts = || kernels.iter().map(|part| &part.ops).chain(&copies).chain(&sets).chain(&graphs);
+        let op_parts = || {
+            let copies = copies.iter().map(|part| &part.ops);
+            kernels.iter().map(|part| &part.ops).chain(copies).chain(&sets).chain(&graphs)
+        };
         let places = Places::new(op_parts(), &calls, &ranges, devices);
         let mut loaded = Loaded { rejected: reader.rejected, rows: reader.rows, ..Loaded::default() };
         loaded.events.ops_without_process = places.ops_without_process(op_parts());
         loaded.partly_mapped_devices = places.partly_mapped;
         let mut strings = Strings::new(texts);
         let events = &mut loaded.events;
-        events.kernels = ops::kernels(kernels, &places, &mut strings);
-        events.copies = ops::plain(copies, &places);
+        (events.kernels, events.kernel_nodes) = ops::kernels(kernels, &places, &mut strings);
+        (events.copies, events.copy_bytes) = ops::copies(copies, &places);
         events.sets = ops::plain(sets, &places);
         events.graphs = ops::plain(graphs, &places);
         events.calls = calls::fill(calls, &places, &mut strings);
         ranges::fill(ranges, &places, &strings, options, events);
+        events.os_calls = host::spans_of_known_threads(os_calls, &places, &mut strings);
+        events.overheads = host::spans(overheads, &places, &mut strings);
+        events.profiler = host::spans(profiler, &places, &mut strings);
+        events.memory = host::memory(memory, &places);
+        events.graph_nodes = host::nodes(nodes, &places);
+        events.labels = labels;
         events.names = strings.into_names();
         events.window = options.window;
         let lacks_id = |table: &TableInfo| !table.has("correlationId");
@@ -126,6 +157,26 @@ pub fn load(
     });
     progress.check()?;
     Ok(loaded)
+}
+
+/// Labels of numbers, from the tables that the export has.
+fn labels(source: &dyn RowSource, schema: &Schema) -> Result<Labels> {
+    let read = |table: &str| -> Result<BTreeMap<i64, String>> {
+        let mut labels = BTreeMap::new();
+        let columns = [Wanted::int("id"), Wanted::text("label"), Wanted::text("name")];
+        each_row(source, schema.table(table), &columns, |batch, row| {
+            let label = batch.text(row, 1).or_else(|| batch.text(row, 2));
+            if let (Some(id), Some(label)) = (batch.int(row, 0), label) {
+                labels.entry(id).or_insert_with(|| label.chars().take(MAX_LABEL_CHARS).collect());
+            }
+        })?;
+        Ok(labels)
+    };
+    Ok(Labels {
+        directions: read("ENUM_CUDA_MEMCPY_OPER")?,
+        memory_kinds: read("ENUM_CUDA_MEM_KIND")?,
+        overheads: read("ENUM_CUPTI_OVERHEAD_TYPE")?,
+    })
 }
 
 struct Reader<'a> {
@@ -139,8 +190,9 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Announces the rows of all tables, so that progress has one end from the start.
     fn expect(&self, schema: &Schema) -> Result<()> {
-        let names = ["StringIds", MEMCPY, MEMSET, GRAPH_TRACE, RUNTIME, NVTX];
-        for table in names.iter().filter_map(|name| schema.table(name)).chain(schema.kernel_table()) {
+        let host = [OSRT, OVERHEAD, PROFILER, MEMORY, NODES];
+        let names = ["StringIds", MEMCPY, MEMSET, GRAPH_TRACE, RUNTIME, NVTX].into_iter().chain(host);
+        for table in names.filter_map(|name| schema.table(name)).chain(schema.kernel_table()) {
             self.progress.expect(self.source.expected_rows(table)?);
         }
         Ok(())

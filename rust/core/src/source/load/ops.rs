@@ -6,7 +6,7 @@ use super::places::{GlobalKinds, LocalIds, OpPlace, Places};
 use super::texts::Strings;
 use super::{LoadOptions, Part, times};
 use crate::algo::join::NONE;
-use crate::model::events::{OpKind, Ops};
+use crate::model::events::{CopyKind, OpKind, Ops};
 use crate::model::ints::{Ints, concat};
 use crate::source::batch::{Batch, Wanted};
 use crate::source::schema::TableInfo;
@@ -26,25 +26,34 @@ pub(super) struct OpPart {
 }
 
 impl OpPart {
-    fn add_row(&mut self, batch: &Batch, row: usize, name: Option<i64>, options: &LoadOptions) {
+    /// Adds a row, and tells whether it was accepted.
+    fn add_row(
+        &mut self,
+        batch: &Batch,
+        row: usize,
+        name: Option<i64>,
+        copy: Option<CopyKind>,
+        options: &LoadOptions,
+    ) -> bool {
         let int = |column: usize| batch.int(row, column);
         let device = int(2);
         let accepted =
             times(int(0), int(1)).filter(|&times| times != (0, 0) && (device.is_some() || !self.tells_device));
         let Some((start, end)) = accepted else {
             self.rejected += 1;
-            return;
+            return false;
         };
         if options.window.is_some_and(|(from, to)| !(from..to).contains(&start)) {
-            return;
+            return false;
         }
         let in_graph = int(5).is_some_and(|node| node != 0);
-        let place = OpPlace { process: int(3), device, in_graph, graph_id: int(6).unwrap_or(0) };
+        let place = OpPlace { process: int(3), device, in_graph, graph_id: int(6).unwrap_or(0), copy };
         let place = self.places.number(place);
         self.start.push(start);
         self.length.push(end - start);
         self.correlation.push(int(4).unwrap_or(0));
         self.kind.push(self.kinds.number((place, name)));
+        true
     }
 }
 
@@ -65,7 +74,7 @@ impl Part for OpPart {
 
     fn add(&mut self, batch: &Batch, options: &LoadOptions) {
         for row in 0..batch.rows() {
-            self.add_row(batch, row, None, options);
+            self.add_row(batch, row, None, None, options);
         }
     }
 
@@ -78,6 +87,8 @@ impl Part for OpPart {
 #[derive(Debug, Default)]
 pub(super) struct KernelPart {
     pub(super) ops: OpPart,
+    /// `graphNodeId` of each, where it is wanted.
+    nodes: Ints,
 }
 
 impl Part for KernelPart {
@@ -94,13 +105,56 @@ impl Part for KernelPart {
     ];
 
     fn new(table: &TableInfo) -> Self {
-        Self { ops: OpPart::new(table) }
+        Self { ops: OpPart::new(table), nodes: Ints::default() }
     }
 
     fn add(&mut self, batch: &Batch, options: &LoadOptions) {
         for row in 0..batch.rows() {
             let name = batch.int(row, 7).or_else(|| batch.int(row, 8));
-            self.ops.add_row(batch, row, name, options);
+            if self.ops.add_row(batch, row, name, None, options) && options.graph_nodes {
+                self.nodes.push(batch.int(row, 5).unwrap_or(0));
+            }
+        }
+    }
+
+    fn rejected(&self) -> i64 {
+        self.ops.rejected
+    }
+}
+
+/// Accepted copies of one part.
+#[derive(Debug, Default)]
+pub(super) struct CopyPart {
+    pub(super) ops: OpPart,
+    bytes: Ints,
+}
+
+impl Part for CopyPart {
+    const COLUMNS: &'static [Wanted] = &[
+        Wanted::int("start"),
+        Wanted::int("end"),
+        Wanted::int("deviceId"),
+        Wanted::int("globalPid"),
+        Wanted::int("correlationId"),
+        Wanted::int("graphNodeId"),
+        Wanted::int("graphId"),
+        Wanted::int("copyKind"),
+        Wanted::int("srcKind"),
+        Wanted::int("dstKind"),
+        Wanted::int("bytes"),
+    ];
+
+    fn new(table: &TableInfo) -> Self {
+        Self { ops: OpPart::new(table), bytes: Ints::default() }
+    }
+
+    fn add(&mut self, batch: &Batch, options: &LoadOptions) {
+        for row in 0..batch.rows() {
+            let int = |column: usize| batch.int(row, column);
+            let copy = CopyKind { direction: int(7), source: int(8), destination: int(9) };
+            if self.ops.add_row(batch, row, None, Some(copy), options) {
+                self.bytes.push(int(10).unwrap_or(0).max(0));
+            }
         }
     }
 
@@ -126,6 +180,7 @@ fn fill(mut parts: Vec<OpPart>, places: &Places, mut name: impl FnMut(Option<i64
                         name: name(id),
                         in_graph: place.in_graph,
                         graph_id: place.graph_id,
+                        copy: place.copy,
                     })
                 })
                 .collect()
@@ -144,7 +199,14 @@ pub(super) fn plain(parts: Vec<OpPart>, places: &Places) -> Ops {
     fill(parts, places, |_| NONE)
 }
 
-/// The kernels.
-pub(super) fn kernels(parts: Vec<KernelPart>, places: &Places, strings: &mut Strings) -> Ops {
-    fill(parts.into_iter().map(|part| part.ops).collect(), places, |id| strings.name(id))
+/// The kernels, and the graph node of each where that is wanted.
+pub(super) fn kernels(mut parts: Vec<KernelPart>, places: &Places, strings: &mut Strings) -> (Ops, Ints) {
+    let nodes = Ints::concat(parts.iter_mut().map(|part| std::mem::take(&mut part.nodes)).collect());
+    (fill(parts.into_iter().map(|part| part.ops).collect(), places, |id| strings.name(id)), nodes)
+}
+
+/// The copies, and the bytes of each.
+pub(super) fn copies(mut parts: Vec<CopyPart>, places: &Places) -> (Ops, Ints) {
+    let bytes = Ints::concat(parts.iter_mut().map(|part| std::mem::take(&mut part.bytes)).collect());
+    (plain(parts.into_iter().map(|part| part.ops).collect(), places), bytes)
 }

@@ -8,7 +8,7 @@ use super::calls::CallPart;
 use super::ops::OpPart;
 use super::ranges::RangePart;
 use crate::algo::join::NONE;
-use crate::model::events::{Events, Process};
+use crate::model::events::{CopyKind, Events, Process};
 use crate::model::ids::{Device, ProcessKey};
 use crate::source::metadata::DeviceMap;
 
@@ -87,6 +87,8 @@ pub(super) struct OpPlace {
     pub(super) in_graph: bool,
     /// `graphId`, 0 for none.
     pub(super) graph_id: i64,
+    /// What a copy goes between.
+    pub(super) copy: Option<CopyKind>,
 }
 
 /// Processes, threads and devices of the whole trace.
@@ -144,6 +146,13 @@ impl Places {
         tid.map_or(NONE, |tid| position(&self.threads, &tid))
     }
 
+    /// The numbers of a thread and of its process; [`NONE`] for what no op, call or range has.
+    pub(super) fn known(&self, tid: Option<i64>) -> (u32, u32) {
+        let Some(tid) = tid else { return (NONE, NONE) };
+        let find = |at: Result<usize, usize>| at.ok().and_then(|at| u32::try_from(at).ok()).unwrap_or(NONE);
+        (find(self.threads.binary_search(&tid)), find(self.keys.binary_search(&ProcessKey::of(tid))))
+    }
+
     /// Ops whose process is neither told nor certain.
     pub(super) fn ops_without_process<'a>(&self, ops: impl Iterator<Item = &'a OpPart>) -> usize {
         if self.sole_caller.is_some() {
@@ -162,6 +171,7 @@ impl Places {
     pub(super) fn finish(self, events: &mut Events) {
         let keys = self.keys;
         events.threads = self.threads.iter().map(|&tid| position(&keys, &ProcessKey::of(tid))).collect();
+        events.thread_ids = self.threads;
         events.processes = self.processes;
         events.devices = self.devices;
     }

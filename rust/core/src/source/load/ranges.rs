@@ -1,12 +1,17 @@
 //! NVTX ranges: events of type 59, 60, 70 and 71 with `end > start`, and the names of their domains.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
 use rustc_hash::FxHashMap;
 
 use super::places::{GlobalKinds, LocalIds, Places};
 use super::texts::Strings;
 use super::{LoadOptions, Part, time};
-use crate::model::events::{Events, NO_PHASE, RangeKind};
+use crate::algo::join::NONE;
+use crate::model::events::{Events, MarkedRange, NO_PHASE, Payload, RangeKind};
 use crate::model::ints::{Ints, concat};
+use crate::model::step_mark::StepMark;
 use crate::model::strings::{Interner, normalised_range_name};
 use crate::source::batch::{Batch, Wanted};
 use crate::source::schema::TableInfo;
@@ -39,6 +44,11 @@ pub(super) struct RangePart {
     texts: Interner,
     registered: LocalIds<Option<i64>>,
     domain_names: Vec<(Option<i64>, i64, DomainName)>,
+    /// Ranges of the part that mark steps, where the name is a text of their own.
+    marks: Vec<MarkedRange>,
+    payloads: Vec<Payload>,
+    /// Ranges of the part whose payload is a registered string.
+    payload_ids: Vec<(u32, i64)>,
     open: i64,
     rejected: i64,
 }
@@ -59,7 +69,9 @@ impl Part for RangePart {
         Wanted::int("endGlobalTid"),
         Wanted::int("textId"),
         Wanted::int("domainId"),
+        Wanted::int("jsonTextId"),
         Wanted::text("text"),
+        Wanted::text("jsonText"),
     ];
 
     fn new(_table: &TableInfo) -> Self {
@@ -103,7 +115,16 @@ impl RangePart {
             return;
         }
         let tid = int(3);
-        let text = batch.text(row, 7);
+        let text = batch.text(row, 8);
+        let range = u32::try_from(self.start.len()).unwrap_or(NONE);
+        if let Some(mark) = text.as_deref().and_then(|text| mark(text, options)) {
+            self.marks.push(MarkedRange { range, mark });
+        }
+        if let Some(json) = batch.text(row, 9) {
+            self.payloads.extend(payload(&json, range));
+        } else if let Some(id) = int(7) {
+            self.payload_ids.push((range, id));
+        }
         let phase = |text: &str| options.phases.as_ref().map_or(NO_PHASE, |phases| phases.find(text));
         let kind = LocalKind {
             thread: self.threads.number(tid),
@@ -123,13 +144,37 @@ impl RangePart {
     fn add_domain(&mut self, batch: &Batch, row: usize) {
         let int = |column: usize| batch.int(row, column);
         let Some(domain) = int(6) else { return };
-        let name = match (batch.text(row, 7), int(5)) {
+        let name = match (batch.text(row, 8), int(5)) {
             (Some(text), _) => DomainName::Text(text.into()),
             (None, Some(id)) => DomainName::Registered(id),
             (None, None) => return,
         };
         self.domain_names.push((int(3), domain, name));
     }
+}
+
+/// What the raw name of a range says about a step.
+fn mark(name: &str, options: &LoadOptions) -> Option<StepMark> {
+    match &options.step_range {
+        None => StepMark::of_engine(name),
+        Some(pattern) if pattern.is_match(name) => {
+            Some(StepMark { by_user: true, ..StepMark::of_engine(name).unwrap_or_default() })
+        }
+        Some(_) => None,
+    }
+}
+
+/// Size and communicator from what NCCL attaches to its ranges: `{"NCCL communicator ID":1,"Message size [bytes]":4096}`.
+fn payload(json: &str, range: u32) -> Option<Payload> {
+    static BYTES: LazyLock<Regex> = LazyLock::new(|| compiled(r#""Message size \[bytes\]"\s*:\s*(\d+)"#));
+    static COMMUNICATOR: LazyLock<Regex> = LazyLock::new(|| compiled(r#""NCCL communicator ID"\s*:\s*"?(\d+)"#));
+    let number = |pattern: &Regex| pattern.captures(json)?.get(1)?.as_str().parse::<u64>().ok();
+    let bytes = i64::try_from(number(&BYTES)?).ok()?;
+    Some(Payload { range, communicator: number(&COMMUNICATOR).map(u64::cast_signed), bytes })
+}
+
+fn compiled(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a literal pattern compiles")
 }
 
 /// All ranges, with their names and domains.
@@ -141,10 +186,19 @@ pub(super) fn fill(
     events: &mut Events,
 ) {
     let domain_names = domain_names(&parts, places, strings);
-    let Events { ranges, range_names, domains, .. } = events;
+    let Events { ranges, range_names, domains, payloads, .. } = events;
     let mut kinds = GlobalKinds::default();
     let mut global: Vec<Vec<u32>> = Vec::with_capacity(parts.len());
+    let mut marks: Vec<MarkedRange> = Vec::new();
+    let mut before = 0;
     for part in &mut parts {
+        let shifted = |range: u32| range.saturating_add(before);
+        let registered_marks = registered_marks(part, strings, options);
+        marks.extend(part.marks.iter().chain(&registered_marks).map(|m| MarkedRange { range: shifted(m.range), ..*m }));
+        let by_id = |&(range, id): &(u32, i64)| strings.text(id).and_then(|json| payload(json, range));
+        let all = part.payloads.iter().copied().chain(part.payload_ids.iter().filter_map(by_id));
+        payloads.extend(all.map(|p| Payload { range: shifted(p.range), ..p }));
+        before = shifted(u32::try_from(part.start.len()).unwrap_or(NONE));
         let texts: Vec<u32> = part.texts.texts().iter().map(|text| range_names.intern(text)).collect();
         part.texts = Interner::default();
         let raw = |name: u32| registered_text(part.registered.values()[(name & !REGISTERED) as usize], strings);
@@ -177,6 +231,23 @@ pub(super) fn fill(
     let local = parts.into_iter().map(|part| part.kind).collect();
     ranges.kind = concat(local, |part, kind: u32| global[part][kind as usize]);
     ranges.kinds = kinds.into_values();
+    marks.sort_by_key(|mark| mark.range);
+    payloads.sort_by_key(|payload| payload.range);
+    events.marks = marks;
+}
+
+/// Ranges of a part that mark steps, where the name is a registered string.
+fn registered_marks(part: &RangePart, strings: &Strings, options: &LoadOptions) -> Vec<MarkedRange> {
+    let of_kind = |kind: &LocalKind| {
+        let id = part.registered.values().get((kind.name & !REGISTERED) as usize)?;
+        if kind.name & REGISTERED == 0 { None } else { mark(registered_text(*id, strings), options) }
+    };
+    let marks: Vec<Option<StepMark>> = part.kinds.values().iter().map(of_kind).collect();
+    if marks.iter().all(Option::is_none) {
+        return Vec::new();
+    }
+    let rows = (0_u32..).zip(&part.kind);
+    rows.filter_map(|(range, &kind)| marks[kind as usize].map(|mark| MarkedRange { range, mark })).collect()
 }
 
 fn registered_text(id: Option<i64>, strings: &Strings) -> &str {

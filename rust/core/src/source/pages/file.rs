@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use rusqlite::ErrorCode;
+
 use crate::error::{Error, Result};
 use crate::source::open::{Header, TraceFile};
 
@@ -117,7 +119,11 @@ impl PageFile {
 
     /// The error for a table that `SQLite` could not read.
     pub fn query_error(&self, table: &str, error: &rusqlite::Error) -> Error {
-        Error::Query { path: self.path.clone(), what: table.into(), detail: error.to_string() }
+        let (path, detail) = (self.path.clone(), error.to_string());
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt) => Error::Corrupt { path, detail: format!("{table}: {detail}") },
+            _ => Error::Query { path, what: table.into(), detail },
+        }
     }
 
     /// The error for a row that is larger than any that is read.

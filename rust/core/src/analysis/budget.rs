@@ -1,0 +1,375 @@
+//! Where each device's time went, and why it idled.
+//!
+//! At every instant of the device's window exactly one bucket holds, the first of: `compute` (a kernel whose category is
+//! not `comm.*`, or a graph execution), `communication` (exposed), `copy` (memcpy or memset alone), or an idle bucket. The
+//! buckets sum to the window to the nanosecond. An idle gap is split by what the host did before it asked for the op that
+//! ended the gap: `idle.host_sync` (in a blocking synchronisation), `idle.host_api` (in another API call),
+//! `idle.host_os` (in an OS call), `idle.host_code` (in code of its own); `idle.launching` while the call ran that asked
+//! for the op; then `idle.inside_graph` between ops of one call, or `idle.queued`: asked for, waiting on the GPU's side.
+//! `idle.unmatched` is a gap before ops that have no call.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::device_time::{BUCKETS, CAUSES, DeviceTime, FIRST_IDLE, Gap, Group, GroupKey, Parts};
+use super::{
+    Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, empty_window, present,
+    share, with_kernel_table,
+};
+use crate::algo::join::NONE;
+use crate::algo::topk::smallest_by;
+use crate::model::section::{Section, SectionSpec};
+use crate::model::step_mark::StepKind;
+use crate::model::table::{Cell, ColumnSpec, Table, TableSpec};
+
+pub(super) struct Analysis;
+
+const OSRT: &str = "OSRT_API";
+const SHORT: &str = "under 50 us";
+const LONG: &str = "50 us and over";
+
+fn with_device(rest: impl IntoIterator<Item = ColumnSpec>) -> Vec<ColumnSpec> {
+    let device = [
+        ColumnSpec::id("device_id", "CUDA ordinal of the device in the export.").or_null(),
+        ColumnSpec::id("gpu_id", "Physical id of the GPU, where the export maps it.").or_null(),
+    ];
+    device.into_iter().chain(rest).collect()
+}
+
+fn device_cells(input: &Input<'_>, device: usize) -> [Cell; 2] {
+    let device = &input.events.devices[device];
+    [device.device_id.into(), device.gpu_id.into()]
+}
+
+/// A column for each cause of idle time.
+fn part_columns() -> [ColumnSpec; CAUSES] {
+    [
+        ColumnSpec::ns("host_sync_ns", "The launching thread was in a blocking synchronisation."),
+        ColumnSpec::ns("host_api_ns", "The launching thread was in another API call."),
+        ColumnSpec::ns("host_os_ns", "The launching thread was in a call of the operating system."),
+        ColumnSpec::ns("host_code_ns", "The launching thread ran code of its own, Python as a rule."),
+        ColumnSpec::ns("launching_ns", "The call that asked for the next op was running."),
+        ColumnSpec::ns("inside_graph_ns", "Between ops of one call, such as the nodes of a CUDA graph."),
+        ColumnSpec::ns("queued_ns", "Asked for, but waiting on the GPU's side."),
+        ColumnSpec::ns("unmatched_ns", "The next op has no call in the export."),
+    ]
+}
+
+fn part_cells(parts: &Parts) -> impl Iterator<Item = Cell> {
+    parts.iter().map(|&part| Cell::from(part))
+}
+
+fn spec() -> SectionSpec {
+    let device_time = TableSpec {
+        name: "device_time",
+        description: "One row per device and bucket; the buckets of a device sum to its window.",
+        events: false,
+        columns: with_device([
+            ColumnSpec::text("bucket", "What the device did, or why it idled."),
+            ColumnSpec::ns("total_ns", "Time in the bucket."),
+            ColumnSpec::share("share", "Part of the device's window."),
+            ColumnSpec::ns("steady_ns", "Time in the bucket inside the steady window.").or_null(),
+            ColumnSpec::share("steady_share", "Part of the device's time inside the steady window."),
+        ]),
+    };
+    let gap_place = [
+        ColumnSpec::text("range_name", "Innermost NVTX range around that call, before those of libraries.").or_null(),
+        ColumnSpec::text(
+            "place",
+            "inside_step, between_steps, request_gap, before_steps, after_steps, or no_steps where none are known.",
+        ),
+    ];
+    let causes = TableSpec {
+        name: "gap_causes",
+        description: "One row per idle gap, the longest over all devices first.",
+        events: true,
+        columns: with_device(
+            [
+                ColumnSpec::ns("start_ns", "End of the op before, on the trace's clock."),
+                ColumnSpec::ns("end_ns", "Start of the op after."),
+                ColumnSpec::ns("gap_ns", "Length of the gap."),
+                ColumnSpec::text("cause", "Bucket of its largest part."),
+            ]
+            .into_iter()
+            .chain(part_columns())
+            .chain([
+                ColumnSpec::text("next_op", "Kernel that ended the gap, or [memcpy], [memset], [graph]."),
+                ColumnSpec::text("call_name", "Call that asked for it, as exported.").or_null(),
+                ColumnSpec::id("pid", "Process of that call.").or_null(),
+                ColumnSpec::id("tid", "Thread of that call.").or_null(),
+            ])
+            .chain(gap_place)
+            .chain([ColumnSpec::id("step_index", "Iteration of the op that ended the gap.").or_null()]),
+        ),
+    };
+    let groups = TableSpec {
+        name: "gap_groups",
+        description: "One row per device, cause and place of gaps, by summed length.",
+        events: false,
+        columns: with_device(
+            [
+                ColumnSpec::text("cause", "Bucket of the largest part of each gap."),
+                ColumnSpec::text("call_name", "Call that asked for the next op, as exported.").or_null(),
+            ]
+            .into_iter()
+            .chain(gap_place)
+            .chain([
+                ColumnSpec::text("size", "under 50 us, or 50 us and over."),
+                ColumnSpec::flag("next_graph", "Whether the next op comes from the launch of a CUDA graph."),
+                ColumnSpec::text("step_kind", "Kind of the step of the next op.").or_null(),
+                ColumnSpec::count("gaps", "Gaps."),
+                ColumnSpec::ns("total_ns", "Their summed length."),
+                ColumnSpec::ns_float("avg_ns", "Their mean length."),
+                ColumnSpec::ns("max_ns", "The longest."),
+            ])
+            .chain(part_columns())
+            .chain([
+                ColumnSpec::ns("steady_ns", "Part of the total inside the steady window."),
+                ColumnSpec::ns("example_start_ns", "Start of the longest gap, on the trace's clock."),
+                ColumnSpec::ns("example_end_ns", "End of the longest gap."),
+            ]),
+        ),
+    };
+    let host_calls = TableSpec {
+        name: "host_calls",
+        description: "One row per device and API call in which the launching thread was while the device idled.",
+        events: false,
+        columns: [ColumnSpec::id("pid", "Process of the call."), ColumnSpec::text("api_name", "Call as exported.")]
+            .into_iter()
+            .chain([ColumnSpec::text("bucket", "idle.host_sync or idle.host_api.")])
+            .chain(with_device([ColumnSpec::ns("idle_ns", "Idle time of the device meanwhile.")]))
+            .collect(),
+    };
+    let summary = vec![
+        ColumnSpec::count("devices", "GPUs with at least one op."),
+        ColumnSpec::ns("window_ns", "Summed windows of the devices."),
+        ColumnSpec::ns("compute_ns", "Summed time with a kernel or graph execution."),
+        ColumnSpec::ns("communication_ns", "Summed time with collectives alone."),
+        ColumnSpec::ns("copy_ns", "Summed time with copies or sets alone."),
+        ColumnSpec::ns("idle_ns", "Summed idle time."),
+        ColumnSpec::share("idle_share", "Idle time over the summed windows."),
+        ColumnSpec::ns("steady_start_ns", "Start of the steady window.").or_null(),
+        ColumnSpec::ns("steady_end_ns", "End of the steady window.").or_null(),
+    ];
+    SectionSpec { id: "budget", title: "Time budget", summary, tables: vec![device_time, causes, groups, host_calls] }
+}
+
+fn device_table(input: &Input<'_>, spec: TableSpec) -> Table {
+    let steady_known = input.derived.steps.steady.is_some();
+    let row = |(device, time): (usize, &DeviceTime)| {
+        let (window, steady): (i64, i64) = (time.total.iter().sum(), time.steady.iter().sum());
+        let cells: Vec<Vec<Cell>> = (0..BUCKETS.len())
+            .map(|bucket| {
+                let in_steady = steady_known.then_some(time.steady[bucket]);
+                let cells = [
+                    BUCKETS[bucket].into(),
+                    time.total[bucket].into(),
+                    share(time.total[bucket], window).into(),
+                    in_steady.into(),
+                    in_steady.and_then(|ns| share(ns, steady)).into(),
+                ];
+                device_cells(input, device).into_iter().chain(cells).collect()
+            })
+            .collect();
+        cells
+    };
+    let rows: Vec<Vec<Cell>> = input.derived.time.iter().enumerate().flat_map(row).collect();
+    Table::new(spec, rows.len(), rows)
+}
+
+fn op_name(input: &Input<'_>, gap: &Gap) -> Cell {
+    let kernels = &input.events.kernels;
+    match gap.next.table {
+        0 => input.events.names.text(kernels.kind_of(gap.next.row as usize).name).into(),
+        1 => "[memcpy]".into(),
+        2 => "[memset]".into(),
+        _ => "[graph]".into(),
+    }
+}
+
+fn cause_table(input: &Input<'_>, spec: TableSpec) -> Table {
+    let events = input.events;
+    let all = input
+        .derived
+        .time
+        .iter()
+        .enumerate()
+        .flat_map(|(device, time)| time.longest.iter().map(move |gap| (device, gap)));
+    let order = |a: &(usize, &Gap), b: &(usize, &Gap)| {
+        let key = |&(device, gap): &(usize, &Gap)| (Reverse(gap.end - gap.start), device, gap.start);
+        key(a).cmp(&key(b))
+    };
+    let rows = smallest_by(all, spec.max_rows(), order).into_iter().map(|(device, gap)| {
+        let call = (gap.call != NONE).then(|| events.calls.kind_of(gap.call as usize));
+        let range = input.derived.own_range(gap.call);
+        let range = (range != NONE).then(|| events.range_names.text(events.ranges.kind_of(range as usize).name));
+        let thread = call.filter(|call| call.thread != NONE).map(|call| events.thread_ids[call.thread as usize]);
+        let first = [gap.start.into(), gap.end.into(), (gap.end - gap.start).into(), Cell::from(BUCKETS[gap.cause()])];
+        let last = [
+            op_name(input, gap),
+            call.map(|call| events.names.text(call.name)).into(),
+            call.map(|call| events.processes[call.process as usize].key.pid()).into(),
+            thread.map(|tid| tid & 0xFF_FFFF).into(),
+            range.into(),
+            gap.place.as_str().into(),
+            gap.step.map(|step| i64::from(input.derived.steps.list[step].index)).into(),
+        ];
+        device_cells(input, device).into_iter().chain(first).chain(part_cells(&gap.parts)).chain(last).collect()
+    });
+    let rows: Vec<Vec<Cell>> = rows.collect();
+    let total = input.derived.time.iter().flat_map(|time| time.groups.values()).map(|group| group.gaps).sum::<i64>();
+    Table::new(spec, usize::try_from(total).unwrap_or(usize::MAX), rows)
+}
+
+/// Device, key and figures of a group of gaps.
+type GroupRow<'a> = (usize, (&'a GroupKey, &'a Group));
+/// Device, process, name and bucket of a call, and the idle time in it.
+type HostCallRow = ((usize, u32, u32, usize), i64);
+
+fn group_table(input: &Input<'_>, spec: TableSpec) -> Table {
+    let events = input.events;
+    let text = |name: u32| (name != NONE).then(|| Arc::clone(events.names.text(name)));
+    let range_text = |name: u32| (name != NONE).then(|| Arc::clone(events.range_names.text(name)));
+    let all = input
+        .derived
+        .time
+        .iter()
+        .enumerate()
+        .flat_map(|(device, time)| time.groups.iter().map(move |group| (device, group)));
+    let order = |a: &GroupRow<'_>, b: &GroupRow<'_>| {
+        let key = |&(device, (key, group)): &GroupRow<'_>| {
+            let texts = (text(key.call_name), range_text(key.range_name));
+            (Reverse(group.total), device, key.cause, texts, key.place, key.short, key.next_graph, key.step_kind)
+        };
+        key(a).cmp(&key(b))
+    };
+    let total = input.derived.time.iter().map(|time| time.groups.len()).sum();
+    let rows = smallest_by(all, spec.max_rows(), order).into_iter().map(|(device, (key, group))| {
+        let first = [
+            BUCKETS[key.cause].into(),
+            text(key.call_name).as_ref().into(),
+            range_text(key.range_name).as_ref().into(),
+            key.place.as_str().into(),
+            if key.short { SHORT } else { LONG }.into(),
+            key.next_graph.into(),
+            key.step_kind.map(|kind| StepKind::ALL[usize::from(kind)].as_str()).into(),
+            group.gaps.into(),
+            group.total.into(),
+            (group.total as f64 / group.gaps as f64).into(),
+            (group.longest.1 - group.longest.0).into(),
+        ];
+        let last = [group.steady.into(), group.longest.0.into(), group.longest.1.into()];
+        device_cells(input, device).into_iter().chain(first).chain(part_cells(&group.parts)).chain(last).collect()
+    });
+    Table::new(spec, total, rows)
+}
+
+fn host_call_table(input: &Input<'_>, spec: TableSpec) -> Table {
+    let events = input.events;
+    // Processes of one pid on other virtual machines are told apart by their number alone, which never reaches a table.
+    let mut sums: FxHashMap<(usize, u32, u32, usize), i64> = FxHashMap::default();
+    for (device, time) in input.derived.time.iter().enumerate() {
+        for (&(process, name, bucket), &ns) in &time.host_calls {
+            *sums.entry((device, process, name, bucket)).or_default() += ns;
+        }
+    }
+    let order = |a: &HostCallRow, b: &HostCallRow| {
+        let key = |&((device, process, name, bucket), ns): &HostCallRow| {
+            (Reverse(ns), Arc::clone(events.names.text(name)), device, bucket, process)
+        };
+        key(a).cmp(&key(b))
+    };
+    let total = sums.len();
+    let rows = smallest_by(sums, spec.max_rows(), order).into_iter().map(|((device, process, name, bucket), ns)| {
+        let call = [
+            events.processes[process as usize].key.pid().into(),
+            events.names.text(name).into(),
+            BUCKETS[bucket].into(),
+        ];
+        call.into_iter().chain(device_cells(input, device)).chain([ns.into()]).collect()
+    });
+    Table::new(spec, total, rows)
+}
+
+fn limitations(input: &Input<'_>) -> Vec<String> {
+    let events = input.events;
+    let mut limits = Vec::new();
+    let idle: i64 = input.derived.time.iter().map(|time| time.total[FIRST_IDLE..].iter().sum::<i64>()).sum();
+    let unmatched: i64 = input.derived.time.iter().filter_map(|time| time.total.last()).sum();
+    if idle > 0 && unmatched * 10 > idle {
+        limits.push(format!(
+            "{:.0} % of the idle time ends with ops that have no call in the export: its cause is unknown.",
+            100.0 * unmatched as f64 / idle as f64
+        ));
+    }
+    if input.schema.table(OSRT).is_none() {
+        limits.push(
+            "Calls of the operating system were not captured (--trace=osrt): waits in them count as host code.".into(),
+        );
+    }
+    if !events.graphs.is_empty() {
+        limits.push("CUDA graphs were traced as wholes: time inside them counts as compute, whatever ran.".into());
+    }
+    if input.derived.attribution.is_none() {
+        limits.push("No call could be matched to an NVTX range: causes carry no place in the code.".into());
+    }
+    limits
+}
+
+impl super::Analysis for Analysis {
+    fn spec(&self) -> SectionSpec {
+        spec()
+    }
+
+    fn availability(&self, probe: &Probe<'_>) -> Availability {
+        if probe.gpu_ops() == 0 {
+            Availability::missing("The export has no GPU ops.", Some(TRACE_CUDA))
+        } else if probe.rows(RUNTIME) == 0 {
+            Availability::partial("Without API calls, no cause of idle time can be told.", Some(TRACE_CUDA))
+        } else {
+            Availability::OK
+        }
+    }
+
+    fn run(&self, input: &Input<'_>) -> Outcome {
+        if !input.events.has_gpu_ops() {
+            return Outcome::Missing(match input.events.window {
+                Some(_) => empty_window("GPU ops"),
+                None => Availability::missing("The export has no GPU ops.", Some(TRACE_CUDA)).absence(),
+            });
+        }
+        let sum = |bucket: usize| input.derived.time.iter().map(|time| time.total[bucket]).sum::<i64>();
+        let window: i64 = (0..BUCKETS.len()).map(sum).sum();
+        let idle: i64 = (FIRST_IDLE..BUCKETS.len()).map(sum).sum();
+        let steady = input.derived.steps.steady;
+        let [device_time, causes, groups, host_calls] = <[TableSpec; 4]>::try_from(spec().tables).expect("four tables");
+        let tables = [RUNTIME, OSRT, MEMCPY, MEMSET, GRAPH_TRACE, NVTX, "StringIds"];
+        Outcome::Ok(Section {
+            summary: vec![
+                input.derived.time.len().into(),
+                window.into(),
+                sum(0).into(),
+                sum(1).into(),
+                sum(2).into(),
+                idle.into(),
+                share(idle, window).into(),
+                steady.map(|steady| steady.0).into(),
+                steady.map(|steady| steady.1).into(),
+            ],
+            tables: vec![
+                device_table(input, device_time),
+                cause_table(input, causes),
+                group_table(input, groups),
+                host_call_table(input, host_calls),
+            ],
+            derived_from: with_kernel_table(input.schema, &[])
+                .into_iter()
+                .chain(present(input.schema, &tables))
+                .collect(),
+            limitations: limitations(input),
+            warnings: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,186 @@
+//! What happens on the host beside CUDA calls: OS calls and overhead, memory events, creations of graph nodes.
+//!
+//! Accepted: integer `start` and `end`, `end >= start`; points in time need a `start`.
+
+use super::places::{GlobalKinds, LocalIds, Places};
+use super::texts::Strings;
+use super::{LoadOptions, Part, time, times};
+use crate::algo::join::NONE;
+use crate::model::events::{GraphNode, HostSpans, MemoryEvent, SpanKind};
+use crate::model::ints::{Ints, concat};
+use crate::source::batch::{Batch, Wanted};
+use crate::source::schema::TableInfo;
+
+/// Accepted spans of one part.
+#[derive(Debug, Default)]
+pub(super) struct SpanPart {
+    start: Vec<i64>,
+    length: Ints,
+    kind: Vec<u32>,
+    /// `globalTid`, the id of the name and `overheadType`, by kind.
+    kinds: LocalIds<(Option<i64>, Option<i64>, Option<i64>)>,
+    rejected: i64,
+}
+
+impl Part for SpanPart {
+    const COLUMNS: &'static [Wanted] = &[
+        Wanted::int("start"),
+        Wanted::int("end"),
+        Wanted::int("globalTid"),
+        Wanted::int("nameId"),
+        Wanted::int("overheadType"),
+    ];
+
+    fn new(_table: &TableInfo) -> Self {
+        Self::default()
+    }
+
+    fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
+        for row in 0..batch.rows() {
+            let int = |column: usize| batch.int(row, column);
+            let Some((start, end)) = times(int(0), int(1)) else {
+                self.rejected += 1;
+                continue;
+            };
+            self.start.push(start);
+            self.length.push(end - start);
+            self.kind.push(self.kinds.number((int(2), int(3), int(4))));
+        }
+    }
+
+    fn rejected(&self) -> i64 {
+        self.rejected
+    }
+}
+
+/// All spans of a table.
+pub(super) fn spans(mut parts: Vec<SpanPart>, places: &Places, strings: &mut Strings) -> HostSpans {
+    let mut kinds = GlobalKinds::default();
+    let global: Vec<Vec<u32>> = parts
+        .iter()
+        .map(|part| {
+            let local = part.kinds.values().iter();
+            local
+                .map(|&(tid, name, code)| {
+                    let (thread, process) = places.known(tid);
+                    kinds.number(SpanKind { thread, process, name: strings.name(name), code })
+                })
+                .collect()
+        })
+        .collect();
+    let length = Ints::concat(parts.iter_mut().map(|part| std::mem::take(&mut part.length)).collect());
+    let start = concat(parts.iter_mut().map(|part| std::mem::take(&mut part.start)).collect(), |_, start| start);
+    let kind = concat(parts.into_iter().map(|part| part.kind).collect(), |part, kind: u32| global[part][kind as usize]);
+    HostSpans { start, length, kind, kinds: kinds.into_values() }
+}
+
+/// The spans of a table on threads that occur elsewhere: others, such as idle pool threads, explain no wait.
+pub(super) fn spans_of_known_threads(parts: Vec<SpanPart>, places: &Places, strings: &mut Strings) -> HostSpans {
+    let known = |part: SpanPart| {
+        let is_known: Vec<bool> = part.kinds.values().iter().map(|kind| places.known(kind.0).0 != NONE).collect();
+        if is_known.iter().all(|known| *known) {
+            return part;
+        }
+        let mut kept = SpanPart { kinds: part.kinds, ..SpanPart::default() };
+        for (row, &kind) in part.kind.iter().enumerate().filter(|(_, kind)| is_known[**kind as usize]) {
+            kept.start.push(part.start[row]);
+            kept.length.push(part.length.get(row));
+            kept.kind.push(kind);
+        }
+        kept
+    };
+    spans(parts.into_iter().map(known).collect(), places, strings)
+}
+
+/// Memory events of one part.
+#[derive(Debug, Default)]
+pub(super) struct MemoryPart {
+    events: Vec<(Option<i64>, MemoryEvent)>,
+    rejected: i64,
+}
+
+impl Part for MemoryPart {
+    const COLUMNS: &'static [Wanted] = &[
+        Wanted::int("start"),
+        Wanted::int("globalPid"),
+        Wanted::int("deviceId"),
+        Wanted::int("bytes"),
+        Wanted::int("memKind"),
+        Wanted::int("memoryOperationType"),
+    ];
+
+    fn new(_table: &TableInfo) -> Self {
+        Self::default()
+    }
+
+    fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
+        for row in 0..batch.rows() {
+            let int = |column: usize| batch.int(row, column);
+            let (Some(at), Some(bytes), Some(operation)) = (time(int(0)), int(3), int(5)) else {
+                self.rejected += 1;
+                continue;
+            };
+            let event =
+                MemoryEvent { time: at, process: NONE, ordinal: int(2), bytes, kind: int(4), frees: operation == 1 };
+            self.events.push((int(1), event));
+        }
+    }
+
+    fn rejected(&self) -> i64 {
+        self.rejected
+    }
+}
+
+/// All memory events, in order of time.
+pub(super) fn memory(parts: Vec<MemoryPart>, places: &Places) -> Vec<MemoryEvent> {
+    let located =
+        |(process, event): (Option<i64>, MemoryEvent)| MemoryEvent { process: places.known(process).1, ..event };
+    let mut events: Vec<MemoryEvent> = parts.into_iter().flat_map(|part| part.events).map(located).collect();
+    events.sort_by_key(|event| event.time);
+    events
+}
+
+/// Creations of graph nodes of one part.
+#[derive(Debug, Default)]
+pub(super) struct NodePart {
+    nodes: Vec<(Option<i64>, GraphNode)>,
+    rejected: i64,
+}
+
+impl Part for NodePart {
+    const COLUMNS: &'static [Wanted] = &[
+        Wanted::int("start"),
+        Wanted::int("globalTid"),
+        Wanted::int("graphNodeId"),
+        Wanted::int("originalGraphNodeId"),
+    ];
+
+    fn new(_table: &TableInfo) -> Self {
+        Self::default()
+    }
+
+    fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
+        for row in 0..batch.rows() {
+            let int = |column: usize| batch.int(row, column);
+            let (Some(at), Some(id)) = (time(int(0)), int(2)) else {
+                self.rejected += 1;
+                continue;
+            };
+            let original = int(3).filter(|&original| original != 0);
+            self.nodes.push((int(1), GraphNode { time: at, thread: NONE, process: NONE, id, original }));
+        }
+    }
+
+    fn rejected(&self) -> i64 {
+        self.rejected
+    }
+}
+
+/// All creations of graph nodes, in the order of their rows.
+pub(super) fn nodes(parts: Vec<NodePart>, places: &Places) -> Vec<GraphNode> {
+    let located = |(tid, node): (Option<i64>, GraphNode)| {
+        let (thread, process) = places.known(tid);
+        GraphNode { thread, process, ..node }
+    };
+    parts.into_iter().flat_map(|part| part.nodes).map(located).collect()
+}
