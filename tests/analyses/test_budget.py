@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.analyses import Write, assert_missing, capability, section, table
-from tests.support.export import Export
+from tests.support.analyses import Write, assert_missing, capability, run, section, table
+from tests.support.export import Export, global_tid
 from tests.support.traces import trace_path
 
 LAUNCH = "cudaLaunchKernel_v7000"
@@ -215,3 +215,46 @@ def test_the_real_pair_of_gpus() -> None:
     assert (totals["compute"], totals["communication"], totals["copy"]) == (253_690_832, 17_172_652, 2_954_303)
     assert sum(ns for bucket, ns in totals.items() if bucket.startswith("idle.")) == 26_031_025
     assert sum(totals.values()) == 299_848_812
+
+
+def test_suspects_hold_the_host_while_the_gpu_idles(export_file: Write) -> None:
+    export = (
+        Export()
+        .kernel("first", 0, 100)
+        .call("cudaMalloc_v3020", 90, 150, corr=2)
+        .call(LAUNCH, 180, 260, corr=4)
+        .raw(
+            "CUPTI_ACTIVITY_KIND_OVERHEAD",
+            start=200,
+            end=240,
+            globalTid=global_tid(100),
+            overheadType=7,
+            eventClass=103,
+            nameId=1,
+        )
+        .raw("PROFILER_OVERHEAD", start=160, end=170, globalTid=global_tid(100), nameId=1)
+        .kernel("second", 300, 310, corr=4)
+    )
+    found = section(export_file(export), "budget")
+    assert table(found, "idle_suspects", "suspect bucket place idle_ns settled_ns") == [
+        ("allocation", "idle.host_api", "no_steps", 50, None),
+        ("loading", "idle.launching", "no_steps", 40, None),
+        ("profiler", "idle.host_code", "no_steps", 10, None),
+    ]
+
+
+def test_the_timeline_holds_every_nanosecond_of_the_buckets(export_file: Write) -> None:
+    export = Export().kernel("a", 7, 400_000).kernel("b", 700_001, 1_000_003, device=0).kernel("c", 5, 9, device=1)
+    path = export_file(export)
+    result, found = run(path), section(path, "budget")
+    totals = {
+        (row["device_id"], row["bucket"]): row["total_ns"]
+        for row in found.tables["device_time"].rows()
+        if row["total_ns"]
+    }
+    levels: dict[int, dict[tuple[object, str], int]] = {0: {}, 1: {}}
+    for line in result["timeline"]:
+        for bucket, bins in line["buckets"].items():
+            levels[line["level"]][line["device_id"], bucket] = sum(bins)
+            assert max(bins) <= line["bin_ns"]
+    assert levels[0] == levels[1] == totals

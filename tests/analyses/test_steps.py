@@ -216,21 +216,31 @@ def test_trap_layers_are_no_steps(export_file: Write) -> None:
     assert with_real_layers.status == "missing"
 
 
-def test_warm_up_and_drain_lie_outside_of_the_steady_window(export_file: Write) -> None:
+def with_periods(periods: list[int]) -> Export:
+    """Returns decode steps of 50 ns with these times from start to start; the last one has no next step."""
     export = Export()
     now = 0
-    for number, period in enumerate([900, 800, *[100] * 10, 700, 100, 100], start=1):
+    for number, period in enumerate(periods, start=1):
         export.nvtx("execute_context_0(0)_generation_4(4)", now, now + 20)
         export.call(LAUNCH, now + 1, now + 5, corr=number).kernel("gemm", now + 10, now + 60, corr=number)
         now += period
-    found = section(export_file(export), "steps")
+    return export
+
+
+def test_warm_up_and_pauses_lie_outside_of_the_steady_window(export_file: Write) -> None:
+    found = section(export_file(with_periods([900, 800, *[100] * 10, 700, *[100] * 4])), "steps")
     assert (found.summary["steady_start_ns"], found.summary["steady_end_ns"]) == (1710, 2710)
-    assert (found.summary["steady_steps"], found.summary["outside_steps"]) == (10, 5)
+    assert (found.summary["steady_steps"], found.summary["outside_steps"]) == (10, 7)
     assert table(found, "outside_steady", "reason start_ns end_ns steps") == [
         ("warm_up", 10, 1710, 2),
-        ("pause", 2710, 3560, 3),
+        ("pause", 2710, 3760, 5),
     ]
     assert table(found, "step_kinds", "steady_steps steady_period_p50_ns") == [(10, 100.0)]
+
+
+def test_a_tail_that_never_recovers_is_drain(export_file: Write) -> None:
+    found = section(export_file(with_periods([*[100] * 6, 700, 800, 900])), "steps")
+    assert table(found, "outside_steady", "reason start_ns end_ns steps") == [("drain", 610, 2160, 3)]
 
 
 def test_a_kind_of_long_steps_does_not_end_the_steady_window(export_file: Write) -> None:
@@ -286,3 +296,46 @@ def test_gaps_know_their_place_among_the_steps(export_file: Write) -> None:
 def test_without_gpu_ops_there_are_no_steps(export_file: Write) -> None:
     path = export_file(Export().nvtx("execute_context_0(0)_generation_4(4)", 0, 10))
     assert_missing(path, "steps", "The export has no GPU ops.", "Capture it with --trace=cuda.")
+
+
+@pytest.mark.parametrize(
+    ("parts", "first"),
+    [
+        (("gpu_model_runner: preprocess", "gpu_model_runner: forward", "gpu_model_runner: bookkeep"), None),
+        (("Preprocess", "Forward", "Sample"), "Preprocess"),
+    ],
+)
+def test_scopes_of_a_model_runner_make_steps(export_file: Write, parts: tuple[str, ...], first: str | None) -> None:
+    export = Export()
+    corr = 0
+    for number in range(5):
+        for place, part in enumerate(parts):
+            corr += 1
+            now = number * 1000 + place * 200
+            export.nvtx(part, now, now + 190)
+            export.call(LAUNCH, now + 10, now + 20, corr=corr).kernel("k", now + 50, now + 100, corr=corr)
+    found = section(export_file(export), "steps")
+    assert (found.summary["source"], found.summary["confidence"]) == ("engine_scope", "medium")
+    assert (first or parts[0]) in found.summary["source_detail"]
+    assert table(found, "steps", "start_ns end_ns kernels")[1] == (1050, 1500, 3)
+
+
+def test_a_range_called_forward_alone_is_no_step(export_file: Write) -> None:
+    export = Export()
+    for number in range(6):
+        export.nvtx("Forward", number * 100, number * 100 + 50).call(
+            LAUNCH, number * 100 + 1, number * 100 + 5, corr=number
+        )
+        export.kernel(f"k{number}", number * 100 + 10, number * 100 + 20, corr=number)
+    assert section(export_file(export), "steps").status == "missing"
+
+
+@pytest.mark.parametrize(("system_call", "place"), [(True, "request_gap"), (False, "between_steps")])
+def test_who_waits_for_requests_waits_in_the_system(export_file: Write, system_call: bool, place: str) -> None:
+    export = with_periods([100] * 6).osrt("sem_wait", 1, 2)
+    export.nvtx("execute_context_1(9)_generation_0(0)", 50 * MS, 50 * MS + 20)
+    export.call(LAUNCH, 50 * MS + 1, 50 * MS + 5, corr=99).kernel("gemm", 50 * MS + 10, 50 * MS + 60, corr=99)
+    if system_call:
+        export.osrt("epoll_wait", 1000, 49 * MS)
+    rows = section(export_file(export), "budget").tables["gap_groups"].rows()
+    assert {row["place"] for row in rows if row["max_ns"] > 10 * MS} == {place}

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use nsys_explain_core::analysis::timeline::Timeline;
 use nsys_explain_core::model::section::{Status, Warning};
 use nsys_explain_core::{self as core, AnalyzeOptions, Report, TableSummary, WindowSource};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
@@ -221,6 +222,7 @@ impl Trace {
         result.set_item("trace", trace)?;
         result.set_item("window", window)?;
         result.set_item("warnings", warnings(py, &report.warnings)?)?;
+        result.set_item("timeline", timeline(py, &report.timelines)?)?;
         let sections = PyList::empty(py);
         for section in report.sections {
             sections.append(Section::new(section))?;
@@ -228,6 +230,32 @@ impl Trace {
         result.set_item("sections", sections)?;
         Ok(result)
     }
+}
+
+/// Device time in bins: for each device coarse bins, then fine ones; buckets without any time are left out.
+fn timeline<'py>(py: Python<'py>, timelines: &[(Option<i64>, Option<i64>, Timeline)]) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    for (device_id, gpu_id, timeline) in timelines {
+        for (level, coarse) in [(0, true), (1, false)] {
+            let (bin_ns, bins) = timeline.bins(coarse);
+            let dict = PyDict::new(py);
+            dict.set_item("device_id", device_id)?;
+            dict.set_item("gpu_id", gpu_id)?;
+            dict.set_item("start_ns", timeline.start)?;
+            dict.set_item("bin_ns", bin_ns)?;
+            dict.set_item("level", level)?;
+            let buckets = PyDict::new(py);
+            for (bucket, label) in Timeline::labels().into_iter().enumerate() {
+                let values: Vec<i64> = bins.iter().map(|bin| bin[bucket]).collect();
+                if values.iter().any(|&ns| ns != 0) {
+                    buckets.set_item(label, values)?;
+                }
+            }
+            dict.set_item("buckets", buckets)?;
+            list.append(dict)?;
+        }
+    }
+    Ok(list)
 }
 
 fn warnings<'py>(py: Python<'py>, warnings: &[Warning]) -> PyResult<Bound<'py, PyList>> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::analysis::timeline::Timeline;
 use crate::analysis::{ALL, Analysis, CHECK_FAILED, Input, Options, counted};
 use crate::model::events::Events;
 use crate::model::section::{Outcome, SectionSpec, Warning};
@@ -45,6 +46,8 @@ pub struct Report {
     pub processes: Vec<(i64, Option<String>)>,
     /// `node`, `graph`, `none` or `unknown`.
     pub cuda_graph_mode: String,
+    /// The time of each device in bins: CUDA ordinal, physical id, bins. Part of no section.
+    pub timelines: Vec<(Option<i64>, Option<i64>, Timeline)>,
 }
 
 /// The first start and last end of GPU ops, else of calls and ranges.

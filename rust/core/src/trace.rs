@@ -341,6 +341,13 @@ impl Trace {
             rejected: loaded.rejected,
             processes,
             cuda_graph_mode,
+            timelines: loaded
+                .events
+                .devices
+                .iter()
+                .zip(derived.timelines())
+                .map(|(device, timeline)| (device.device_id, device.gpu_id, timeline.clone()))
+                .collect(),
         };
         Ok((report, tables))
     }

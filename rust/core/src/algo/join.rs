@@ -100,6 +100,11 @@ impl CorrelationIndex {
         })
     }
 
+    /// The row that stands for those that share an id.
+    pub fn standing_for(&self, id: i64) -> Option<u32> {
+        self.several.get(&id)?.iter().map(|&(_, row)| row).min()
+    }
+
     fn latest(&self, id: i64, op_start: i64) -> u32 {
         let Some(list) = self.several.get(&id) else { return NONE };
         match list.partition_point(|&(start, _)| start <= op_start) {

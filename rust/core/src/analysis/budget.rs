@@ -8,12 +8,14 @@
 //! for the op; then `idle.inside_graph` between ops of one call, or `idle.queued`: asked for, waiting on the GPU's side.
 //! `idle.unmatched` is a gap before ops that have no call.
 
+mod spec;
+
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::device_time::{BUCKETS, CAUSES, DeviceTime, FIRST_IDLE, Gap, Group, GroupKey, Parts};
+use super::device_time::{BUCKETS, DeviceTime, FIRST_IDLE, Gap, Group, GroupKey, Parts};
 use super::{
     Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, empty_window, present,
     share, with_kernel_table,
@@ -22,7 +24,8 @@ use crate::algo::join::NONE;
 use crate::algo::topk::smallest_by;
 use crate::model::section::{Section, SectionSpec};
 use crate::model::step_mark::StepKind;
-use crate::model::table::{Cell, ColumnSpec, Table, TableSpec};
+use crate::model::table::{Cell, Table, TableSpec};
+use spec::spec;
 
 pub(super) struct Analysis;
 
@@ -30,130 +33,13 @@ const OSRT: &str = "OSRT_API";
 const SHORT: &str = "under 50 us";
 const LONG: &str = "50 us and over";
 
-fn with_device(rest: impl IntoIterator<Item = ColumnSpec>) -> Vec<ColumnSpec> {
-    let device = [
-        ColumnSpec::id("device_id", "CUDA ordinal of the device in the export.").or_null(),
-        ColumnSpec::id("gpu_id", "Physical id of the GPU, where the export maps it.").or_null(),
-    ];
-    device.into_iter().chain(rest).collect()
-}
-
 fn device_cells(input: &Input<'_>, device: usize) -> [Cell; 2] {
     let device = &input.events.devices[device];
     [device.device_id.into(), device.gpu_id.into()]
 }
 
-/// A column for each cause of idle time.
-fn part_columns() -> [ColumnSpec; CAUSES] {
-    [
-        ColumnSpec::ns("host_sync_ns", "The launching thread was in a blocking synchronisation."),
-        ColumnSpec::ns("host_api_ns", "The launching thread was in another API call."),
-        ColumnSpec::ns("host_os_ns", "The launching thread was in a call of the operating system."),
-        ColumnSpec::ns("host_code_ns", "The launching thread ran code of its own, Python as a rule."),
-        ColumnSpec::ns("launching_ns", "The call that asked for the next op was running."),
-        ColumnSpec::ns("inside_graph_ns", "Between ops of one call, such as the nodes of a CUDA graph."),
-        ColumnSpec::ns("queued_ns", "Asked for, but waiting on the GPU's side."),
-        ColumnSpec::ns("unmatched_ns", "The next op has no call in the export."),
-    ]
-}
-
 fn part_cells(parts: &Parts) -> impl Iterator<Item = Cell> {
     parts.iter().map(|&part| Cell::from(part))
-}
-
-fn spec() -> SectionSpec {
-    let device_time = TableSpec {
-        name: "device_time",
-        description: "One row per device and bucket; the buckets of a device sum to its window.",
-        events: false,
-        columns: with_device([
-            ColumnSpec::text("bucket", "What the device did, or why it idled."),
-            ColumnSpec::ns("total_ns", "Time in the bucket."),
-            ColumnSpec::share("share", "Part of the device's window."),
-            ColumnSpec::ns("steady_ns", "Time in the bucket inside the steady window.").or_null(),
-            ColumnSpec::share("steady_share", "Part of the device's time inside the steady window."),
-        ]),
-    };
-    let gap_place = [
-        ColumnSpec::text("range_name", "Innermost NVTX range around that call, before those of libraries.").or_null(),
-        ColumnSpec::text(
-            "place",
-            "inside_step, between_steps, request_gap, before_steps, after_steps, or no_steps where none are known.",
-        ),
-    ];
-    let causes = TableSpec {
-        name: "gap_causes",
-        description: "One row per idle gap, the longest over all devices first.",
-        events: true,
-        columns: with_device(
-            [
-                ColumnSpec::ns("start_ns", "End of the op before, on the trace's clock."),
-                ColumnSpec::ns("end_ns", "Start of the op after."),
-                ColumnSpec::ns("gap_ns", "Length of the gap."),
-                ColumnSpec::text("cause", "Bucket of its largest part."),
-            ]
-            .into_iter()
-            .chain(part_columns())
-            .chain([
-                ColumnSpec::text("next_op", "Kernel that ended the gap, or [memcpy], [memset], [graph]."),
-                ColumnSpec::text("call_name", "Call that asked for it, as exported.").or_null(),
-                ColumnSpec::id("pid", "Process of that call.").or_null(),
-                ColumnSpec::id("tid", "Thread of that call.").or_null(),
-            ])
-            .chain(gap_place)
-            .chain([ColumnSpec::id("step_index", "Iteration of the op that ended the gap.").or_null()]),
-        ),
-    };
-    let groups = TableSpec {
-        name: "gap_groups",
-        description: "One row per device, cause and place of gaps, by summed length.",
-        events: false,
-        columns: with_device(
-            [
-                ColumnSpec::text("cause", "Bucket of the largest part of each gap."),
-                ColumnSpec::text("call_name", "Call that asked for the next op, as exported.").or_null(),
-            ]
-            .into_iter()
-            .chain(gap_place)
-            .chain([
-                ColumnSpec::text("size", "under 50 us, or 50 us and over."),
-                ColumnSpec::flag("next_graph", "Whether the next op comes from the launch of a CUDA graph."),
-                ColumnSpec::text("step_kind", "Kind of the step of the next op.").or_null(),
-                ColumnSpec::count("gaps", "Gaps."),
-                ColumnSpec::ns("total_ns", "Their summed length."),
-                ColumnSpec::ns_float("avg_ns", "Their mean length."),
-                ColumnSpec::ns("max_ns", "The longest."),
-            ])
-            .chain(part_columns())
-            .chain([
-                ColumnSpec::ns("steady_ns", "Part of the total inside the steady window."),
-                ColumnSpec::ns("example_start_ns", "Start of the longest gap, on the trace's clock."),
-                ColumnSpec::ns("example_end_ns", "End of the longest gap."),
-            ]),
-        ),
-    };
-    let host_calls = TableSpec {
-        name: "host_calls",
-        description: "One row per device and API call in which the launching thread was while the device idled.",
-        events: false,
-        columns: [ColumnSpec::id("pid", "Process of the call."), ColumnSpec::text("api_name", "Call as exported.")]
-            .into_iter()
-            .chain([ColumnSpec::text("bucket", "idle.host_sync or idle.host_api.")])
-            .chain(with_device([ColumnSpec::ns("idle_ns", "Idle time of the device meanwhile.")]))
-            .collect(),
-    };
-    let summary = vec![
-        ColumnSpec::count("devices", "GPUs with at least one op."),
-        ColumnSpec::ns("window_ns", "Summed windows of the devices."),
-        ColumnSpec::ns("compute_ns", "Summed time with a kernel or graph execution."),
-        ColumnSpec::ns("communication_ns", "Summed time with collectives alone."),
-        ColumnSpec::ns("copy_ns", "Summed time with copies or sets alone."),
-        ColumnSpec::ns("idle_ns", "Summed idle time."),
-        ColumnSpec::share("idle_share", "Idle time over the summed windows."),
-        ColumnSpec::ns("steady_start_ns", "Start of the steady window.").or_null(),
-        ColumnSpec::ns("steady_end_ns", "End of the steady window.").or_null(),
-    ];
-    SectionSpec { id: "budget", title: "Time budget", summary, tables: vec![device_time, causes, groups, host_calls] }
 }
 
 fn device_table(input: &Input<'_>, spec: TableSpec) -> Table {
@@ -293,6 +179,29 @@ fn host_call_table(input: &Input<'_>, spec: TableSpec) -> Table {
     Table::new(spec, total, rows)
 }
 
+fn suspect_table(input: &Input<'_>, spec: TableSpec) -> Table {
+    let settled_known = input.derived.steps.settled.is_some();
+    let of_device = |(device, time): (usize, &'_ DeviceTime)| {
+        let mut rows: Vec<_> = time.suspects.iter().map(|(&key, &sums)| (device, key, sums)).collect();
+        rows.sort_by_key(|(_, key, _)| *key);
+        rows
+    };
+    let rows = input.derived.time.iter().enumerate().flat_map(of_device);
+    let rows: Vec<Vec<Cell>> = rows
+        .map(|(device, (suspect, bucket, place), (idle, settled))| {
+            let cells = [
+                Cell::from(suspect.as_str()),
+                BUCKETS[bucket].into(),
+                place.as_str().into(),
+                idle.into(),
+                settled_known.then_some(settled).into(),
+            ];
+            device_cells(input, device).into_iter().chain(cells).collect()
+        })
+        .collect();
+    Table::new(spec, rows.len(), rows)
+}
+
 fn limitations(input: &Input<'_>) -> Vec<String> {
     let events = input.events;
     let mut limits = Vec::new();
@@ -344,7 +253,8 @@ impl super::Analysis for Analysis {
         let window: i64 = (0..BUCKETS.len()).map(sum).sum();
         let idle: i64 = (FIRST_IDLE..BUCKETS.len()).map(sum).sum();
         let steady = input.derived.steps.steady;
-        let [device_time, causes, groups, host_calls] = <[TableSpec; 4]>::try_from(spec().tables).expect("four tables");
+        let [device_time, causes, groups, host_calls, suspects] =
+            <[TableSpec; 5]>::try_from(spec().tables).expect("five tables");
         let tables = [RUNTIME, OSRT, MEMCPY, MEMSET, GRAPH_TRACE, NVTX, "StringIds"];
         Outcome::Ok(Section {
             summary: vec![
@@ -363,6 +273,7 @@ impl super::Analysis for Analysis {
                 cause_table(input, causes),
                 group_table(input, groups),
                 host_call_table(input, host_calls),
+                suspect_table(input, suspects),
             ],
             derived_from: with_kernel_table(input.schema, &[])
                 .into_iter()

@@ -8,6 +8,7 @@ use super::attribution::Attribution;
 use super::detect;
 use super::device_time::{self, DeviceTime};
 use super::iterations::Steps;
+use super::timeline::Timeline;
 use crate::algo::intervals::IntervalSet;
 use crate::algo::join::{CorrelationIndex, NONE};
 use crate::model::events::{Events, Ops};
@@ -37,13 +38,22 @@ impl DeviceActivity {
     }
 }
 
+/// Calls that share their correlation id with others of their process.
+#[derive(Debug, Default)]
+pub struct Sharing {
+    /// For each of them, the one that stands for all of its id.
+    pub calls: FxHashMap<u32, u32>,
+    /// Ops of such an id that start before all of its calls: the call that stands for the id, and the op's start.
+    pub early_ops: Vec<(u32, i64)>,
+}
+
 /// Shared results.
 #[derive(Debug)]
 pub struct Derived {
     /// For each op table of [`Events::op_tables`], the call of each op or [`NONE`].
     pub call_of: [Vec<u32>; 4],
-    /// For calls that share their correlation id with others of their process, one of those that stands for all.
-    pub sharing_calls: FxHashMap<u32, u32>,
+    /// Calls that share their correlation id with others of their process.
+    pub sharing: Sharing,
     /// By device.
     pub activity: Vec<DeviceActivity>,
     /// Devices that each process uses, in ascending order.
@@ -64,12 +74,12 @@ pub struct Derived {
 impl Derived {
     /// Computes what the analyses share. The correlation ids of calls are gone afterwards: nothing else needs them.
     pub fn new(events: &mut Events, options: &Options, progress: &Progress) -> Self {
-        let (call_of, sharing_calls) = progress.timed("find calls", || call_of(events));
+        let (call_of, sharing) = progress.timed("find calls", || call_of(events));
         events.calls.correlation = Ints::default();
         let events = &*events;
         let mut derived = Self {
             call_of,
-            sharing_calls,
+            sharing,
             activity: Vec::new(),
             devices_of_process: devices_of_process(events),
             graph_is_double: graph_is_double(events),
@@ -107,6 +117,11 @@ impl Derived {
         own.unwrap_or(attribution.innermost[call as usize])
     }
 
+    /// The time of each device in bins.
+    pub fn timelines(&self) -> impl Iterator<Item = &Timeline> {
+        self.time.iter().map(|time| &time.timeline)
+    }
+
     /// Kernels and graph executions as (table of [`Events::op_tables`], row), without double counting.
     pub fn kernel_rows<'a>(&'a self, events: &'a Events) -> impl Iterator<Item = (usize, usize)> + Clone + 'a {
         let kernels = (0..events.kernels.len()).map(|row| (0, row));
@@ -116,7 +131,7 @@ impl Derived {
 }
 
 /// The call of each op, and which calls share their id.
-fn call_of(events: &Events) -> ([Vec<u32>; 4], FxHashMap<u32, u32>) {
+fn call_of(events: &Events) -> ([Vec<u32>; 4], Sharing) {
     let calls = &events.calls;
     let mut by_process: Vec<Vec<u32>> = vec![Vec::new(); events.processes.len()];
     for (row, &kind) in (0_u32..).zip(&calls.kind) {
@@ -135,8 +150,21 @@ fn call_of(events: &Events) -> ([Vec<u32>; 4], FxHashMap<u32, u32>) {
         };
         (0..ops.len()).into_par_iter().map(find).collect()
     };
-    let sharing = indexes.iter().flat_map(CorrelationIndex::sharing).collect();
-    (events.op_tables().map(find), sharing)
+    let call_of = events.op_tables().map(find);
+    let mut sharing =
+        Sharing { calls: indexes.iter().flat_map(CorrelationIndex::sharing).collect(), early_ops: Vec::new() };
+    if !sharing.calls.is_empty() {
+        for (ops, call_of) in events.op_tables().into_iter().zip(&call_of) {
+            let without = (0..ops.len()).filter(|&row| call_of[row] == NONE);
+            sharing.early_ops.extend(without.filter_map(|row| {
+                let process = ops.kind_of(row).process;
+                let known = !events.lacks_process(process);
+                let one = indexes[process as usize].standing_for(ops.correlation.get(row)).filter(|_| known)?;
+                Some((one, ops.start[row]))
+            }));
+        }
+    }
+    (call_of, sharing)
 }
 
 /// Kernel names are few: each is looked at once.

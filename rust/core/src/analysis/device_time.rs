@@ -6,6 +6,8 @@
 //! did ([`super::host_work`]), `[c.start, c.end)` is launching, and `[c.end, g1)` is inside a graph where an earlier op
 //! has the same process and correlation id, otherwise queued.
 
+mod state;
+
 use std::cmp::Reverse;
 
 use rayon::prelude::*;
@@ -16,11 +18,14 @@ use super::gap_place::{Place, Places};
 use super::host_work::{HostWork, ThreadCalls, Walker};
 use super::iterations::Step;
 use super::op_order::{OpAt, OpOrder};
+use super::suspects::{self, Suspect};
+use super::timeline::Timeline;
 use crate::algo::intervals::GapFinder;
 use crate::algo::join::NONE;
 use crate::algo::topk::smallest_by;
 use crate::model::events::Events;
 use crate::model::table::MAX_EVENT_ROWS;
+use state::{State, StepWalk};
 
 /// Buckets of device time, in the order in which they are shown.
 pub(super) const BUCKETS: [&str; 11] = [
@@ -123,6 +128,11 @@ pub(super) struct DeviceTime {
     pub(super) longest: Vec<Gap>,
     /// Idle time by the call in which the launching thread was: (process, name, bucket).
     pub(super) host_calls: FxHashMap<(u32, u32, usize), i64>,
+    /// Idle time during which a suspect held a process of the device, in all and after warm-up.
+    pub(super) suspects: FxHashMap<(Suspect, usize, Place), (i64, i64)>,
+    /// By step of the device, in the order of [`DeviceTime::steps`]: the part between the step's start and end.
+    pub(super) inside: Vec<Split>,
+    pub(super) timeline: Timeline,
 }
 
 /// What the sweep of every device looks up.
@@ -135,6 +145,8 @@ pub(super) struct Sweep<'a> {
     /// For each call the start of its first op.
     first_op: Vec<i64>,
     launches_graphs: Vec<bool>,
+    /// First op start and last op end of each device.
+    windows: Vec<(i64, i64)>,
 }
 
 /// Activity and time of every device.
@@ -152,9 +164,12 @@ pub(super) fn sweep(
         }
     }
     // Ops of one correlation id are of one launch, also where several calls carry it.
-    let sharing = || derived.sharing_calls.iter().map(|(&call, &one)| (call as usize, one as usize));
+    let sharing = || derived.sharing.calls.iter().map(|(&call, &one)| (call as usize, one as usize));
     for (call, one) in sharing() {
         first_op[one] = first_op[one].min(first_op[call]);
+    }
+    for &(one, start) in &derived.sharing.early_ops {
+        first_op[one as usize] = first_op[one as usize].min(start);
     }
     for (call, one) in sharing() {
         first_op[call] = first_op[one];
@@ -172,69 +187,10 @@ pub(super) fn sweep(
             .collect(),
         first_op,
         launches_graphs: events.calls.kinds.iter().map(|kind| is_graph_launch(events.names.text(kind.name))).collect(),
+        windows: windows(events),
     };
     let devices = u32::try_from(events.devices.len()).unwrap_or(NONE);
     (0..devices).into_par_iter().map(|device| sweep.device(device)).collect()
-}
-
-/// A walk over the steps of a worker.
-struct StepWalk<'a> {
-    extents: &'a [(i64, i64)],
-    /// The first step that is not over.
-    at: usize,
-    /// Place of the worker's first step among the splits.
-    first: usize,
-}
-
-/// The state of one device's sweep.
-struct State<'a> {
-    now: i64,
-    /// How far compute, communication and copies reach.
-    reach: [i64; 3],
-    time: DeviceTime,
-    kernels_reach: i64,
-    kernel_busy_ns: i64,
-    steady: Option<(i64, i64)>,
-    workers: Vec<StepWalk<'a>>,
-    /// By thread.
-    walkers: Vec<Walker>,
-    candidates: Vec<Gap>,
-    /// Gaps of this length and less are not among the longest.
-    too_short: i64,
-}
-
-impl State<'_> {
-    /// Books a stretch of time; stretches come in order.
-    fn book(&mut self, start: i64, end: i64, bucket: usize) {
-        if end <= start {
-            return;
-        }
-        self.time.total[bucket] += end - start;
-        if let Some((from, to)) = self.steady {
-            self.time.steady[bucket] += (end.min(to) - start.max(from)).max(0);
-        }
-        for walk in &mut self.workers {
-            while walk.extents.get(walk.at).is_some_and(|extent| extent.1 <= start) {
-                walk.at += 1;
-            }
-            let touched = walk.extents[walk.at..].iter().zip(walk.at..).take_while(|(extent, _)| extent.0 < end);
-            for (extent, number) in touched {
-                self.time.steps[walk.first + number].1[bucket] += (end.min(extent.1) - start.max(extent.0)).max(0);
-            }
-        }
-    }
-
-    /// Books busy time up to `to`, and returns where it ends: an idle gap follows if that is earlier.
-    fn advance(&mut self, to: i64) -> i64 {
-        while self.now < to {
-            let running = [COMPUTE, COMMUNICATION, COPY].into_iter().find(|&bucket| self.reach[bucket] > self.now);
-            let Some(bucket) = running else { break };
-            let end = self.reach[bucket].min(to);
-            self.book(self.now, end, bucket);
-            self.now = end;
-        }
-        self.now
-    }
 }
 
 impl Sweep<'_> {
@@ -244,12 +200,17 @@ impl Sweep<'_> {
         let extents: Vec<Vec<(i64, i64)>> = on_device()
             .map(|worker| derived.steps.list[worker.steps.clone()].iter().map(Step::extent).collect())
             .collect();
-        let mut time = DeviceTime::default();
+        let ends: Vec<Vec<i64>> = on_device()
+            .map(|worker| derived.steps.list[worker.steps.clone()].iter().map(|step| step.end).collect())
+            .collect();
+        let window = self.windows[device as usize];
+        let mut time = DeviceTime { timeline: Timeline::new(window, self.windows.len()), ..DeviceTime::default() };
         let mut workers = Vec::new();
-        for (worker, extents) in on_device().zip(&extents) {
-            workers.push(StepWalk { extents, at: 0, first: time.steps.len() });
+        for ((worker, extents), ends) in on_device().zip(&extents).zip(&ends) {
+            workers.push(StepWalk { extents, at: 0, first: time.steps.len(), ends });
             time.steps.extend(worker.steps.clone().map(|step| (step, Split::default())));
         }
+        time.inside = vec![Split::default(); time.steps.len()];
         let mut state = State {
             now: i64::MIN,
             reach: [i64::MIN; 3],
@@ -257,7 +218,10 @@ impl Sweep<'_> {
             kernels_reach: i64::MIN,
             kernel_busy_ns: 0,
             steady: derived.steps.steady,
+            settled: derived.steps.settled,
             workers,
+            suspects: suspects::of_device(self.events, derived, device),
+            segments: Vec::new(),
             walkers: vec![Walker::NEW; self.events.threads.len()],
             candidates: Vec::new(),
             too_short: -1,
@@ -316,8 +280,10 @@ impl Sweep<'_> {
         let call_of = |op: &OpAt| self.derived.call_of[op.table][op.row as usize];
         let called = starting.iter().filter(|op| call_of(op) != NONE);
         let next = called.min_by_key(|op| (calls.start[call_of(op) as usize], call_of(op)));
-        let mut parts = Parts::default();
+        let mut segments = std::mem::take(&mut state.segments);
+        segments.clear();
         let mut call = NONE;
+        let mut sees_system = false;
         if let Some(op) = next {
             call = call_of(op);
             let kind = calls.kind_of(call as usize);
@@ -331,8 +297,7 @@ impl Sweep<'_> {
                     HostWork::Os => HOST_OS,
                     HostWork::Code => HOST_CODE,
                 };
-                parts[bucket - FIRST_IDLE] += end - start;
-                state.book(start, end, bucket);
+                segments.push((start, end, bucket));
                 if inside != NONE {
                     let inside = calls.kind_of(inside as usize);
                     *state.time.host_calls.entry((inside.process, inside.name, bucket)).or_default() += end - start;
@@ -341,18 +306,26 @@ impl Sweep<'_> {
             if let Some(place) = state.walkers.get_mut(kind.thread as usize) {
                 *place = walker;
             }
+            sees_system = self.threads.sees_system(kind.thread);
             let launched = to.clamp(asked, g1);
-            parts[LAUNCHING - FIRST_IDLE] += launched - asked;
-            state.book(asked, launched, LAUNCHING);
             let rest = if self.first_op[call as usize] < g1 { INSIDE_GRAPH } else { QUEUED };
-            parts[rest - FIRST_IDLE] += g1 - launched;
-            state.book(launched, g1, rest);
+            segments.extend([(asked, launched, LAUNCHING), (launched, g1, rest)]);
         } else {
-            parts[UNMATCHED - FIRST_IDLE] = g1 - g0;
-            state.book(g0, g1, UNMATCHED);
+            segments.push((g0, g1, UNMATCHED));
+        }
+        let mut parts = Parts::default();
+        for &(start, end, bucket) in &segments {
+            parts[bucket - FIRST_IDLE] += end - start;
         }
         let next = next.copied().unwrap_or(starting[0]);
-        let (place, step) = places.of_gap(g0, g1);
+        // Who waits for requests waits in the system, where that was captured; otherwise length has to do.
+        let may_wait = !sees_system || 2 * parts[HOST_OS - FIRST_IDLE] >= g1 - g0;
+        let (place, step) = places.of_gap(g0, g1, may_wait);
+        for &(start, end, bucket) in &segments {
+            state.book(start, end, bucket);
+            state.suspect(start, end, bucket, place);
+        }
+        state.segments = segments;
         let gap = Gap { start: g0, end: g1, parts, next, call, place, step };
         self.group(state, &gap);
         if g1 - g0 > state.too_short {
@@ -394,6 +367,18 @@ impl Sweep<'_> {
             group.longest = (gap.start, gap.end);
         }
     }
+}
+
+/// First op start and last op end of each device.
+fn windows(events: &Events) -> Vec<(i64, i64)> {
+    let mut windows = vec![(i64::MAX, i64::MIN); events.devices.len()];
+    for ops in events.op_tables() {
+        for (row, &kind) in ops.kind.iter().enumerate() {
+            let window = &mut windows[ops.kinds[kind as usize].device as usize];
+            *window = (window.0.min(ops.start[row]), window.1.max(ops.end(row)));
+        }
+    }
+    windows
 }
 
 /// The longest first, then the earliest.

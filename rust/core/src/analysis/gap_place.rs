@@ -66,8 +66,9 @@ impl<'a> Places<'a> {
         Self { list: &steps.list, order, reach, next: 0, request_gap_ns }
     }
 
-    /// The place of a gap, and the step of the op that ends it.
-    pub(super) fn of_gap(&mut self, start: i64, end: i64) -> (Place, Option<usize>) {
+    /// The place of a gap, and the step of the op that ends it; `may_wait` tells whether the host may have waited for
+    /// requests meanwhile.
+    pub(super) fn of_gap(&mut self, start: i64, end: i64, may_wait: bool) -> (Place, Option<usize>) {
         while self.order.get(self.next).is_some_and(|&at| self.list[at].start < end) {
             self.next += 1;
         }
@@ -81,7 +82,7 @@ impl<'a> Places<'a> {
             return (Place::InsideStep, Some(self.order[before]));
         }
         let Some(after) = next else { return (Place::AfterSteps, None) };
-        let long = (end - start) as f64 > self.request_gap_ns;
+        let long = may_wait && (end - start) as f64 > self.request_gap_ns;
         let place = if long && self.may_bring_requests(after) { Place::RequestGap } else { Place::BetweenSteps };
         (place, Some(after))
     }

@@ -62,6 +62,13 @@ impl ThreadCalls {
     }
 }
 
+impl ThreadCalls {
+    /// Whether calls of the operating system were captured on a thread.
+    pub(super) fn sees_system(&self, thread: u32) -> bool {
+        self.os_calls.get(thread as usize).is_some_and(|calls| !calls.is_empty())
+    }
+}
+
 /// Walks over the calls of one thread; stretches of time have to come in order.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Walker {

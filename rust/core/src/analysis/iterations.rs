@@ -107,6 +107,8 @@ pub struct Steps {
     pub workers: Vec<StepWorker>,
     /// The steady window.
     pub steady: Option<(i64, i64)>,
+    /// From the end of warm-up to the begin of draining: as the steady window, but with the pauses in between.
+    pub settled: Option<(i64, i64)>,
     /// Marked ranges in which no GPU op was asked for.
     pub without_ops: i64,
     /// Where ranges mark the steps: for each call the number of the range in which it lies, or [`NONE`].

@@ -11,6 +11,8 @@ mod calls;
 mod copies;
 mod usage;
 
+pub(super) use allocations::is_allocation;
+
 use super::{
     Availability, GRAPH_TRACE, Input, MEMCPY, Outcome, Probe, RUNTIME, TRACE_CUDA, empty_window, with_kernel_table,
 };

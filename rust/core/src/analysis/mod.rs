@@ -31,7 +31,9 @@ mod op_order;
 mod phases;
 mod processes;
 mod steps;
+mod suspects;
 mod sync;
+pub mod timeline;
 
 pub(crate) use checks::CHECK_FAILED;
 use derived::Derived;

@@ -36,12 +36,28 @@ fn pid(input: &Input<'_>, process: u32) -> Cell {
 }
 
 /// Time of each step by bucket, in the order of the list of steps.
-fn splits(input: &Input<'_>) -> Vec<Split> {
-    let mut splits = vec![Split::default(); input.derived.steps.list.len()];
-    for (step, split) in input.derived.time.iter().flat_map(|time| &time.steps) {
-        splits[*step] = *split;
+fn splits(input: &Input<'_>) -> Vec<StepTime> {
+    let mut splits = vec![StepTime::default(); input.derived.steps.list.len()];
+    for time in &input.derived.time {
+        for ((step, period), inside) in time.steps.iter().zip(&time.inside) {
+            splits[*step] = StepTime { period: *period, inside: *inside };
+        }
     }
     splits
+}
+
+/// Time of a step by bucket: of its whole period, and of the part between its start and end.
+#[derive(Debug, Clone, Copy, Default)]
+struct StepTime {
+    period: Split,
+    inside: Split,
+}
+
+impl StepTime {
+    /// A bucket of the period, or, counted on, of the part inside the step.
+    fn part(&self, bucket: usize) -> i64 {
+        bucket.checked_sub(BUCKETS.len()).map_or_else(|| self.period[bucket], |inside| self.inside[inside])
+    }
 }
 
 fn quantiles_of(mut values: Vec<i64>, qs: &[f64]) -> Vec<Option<f64>> {
@@ -65,7 +81,7 @@ fn known_sum(values: impl Iterator<Item = Option<i64>>) -> Option<i64> {
     values.flatten().fold(None, |sum, value| Some(sum.unwrap_or(0_i64).saturating_add(value)))
 }
 
-fn kind_row(input: &Input<'_>, worker: &StepWorker, kind: StepKind, splits: &[Split]) -> Option<Vec<Cell>> {
+fn kind_row(input: &Input<'_>, worker: &StepWorker, kind: StepKind, splits: &[StepTime]) -> Option<Vec<Cell>> {
     let list = &input.derived.steps.list;
     let rows: Vec<usize> = worker.steps.clone().filter(|&at| list[at].kind == kind).collect();
     if rows.is_empty() {
@@ -77,7 +93,7 @@ fn kind_row(input: &Input<'_>, worker: &StepWorker, kind: StepKind, splits: &[Sp
     let spans = quantiles_of(steps().map(|step| step.end - step.start).collect(), QUANTILES);
     let timed: Vec<usize> = rows.iter().copied().filter(|&at| list[at].period.is_some()).collect();
     let mean = |bucket: usize| {
-        let sum: i64 = timed.iter().map(|&at| splits[at][bucket]).sum();
+        let sum: i64 = timed.iter().map(|&at| splits[at].period[bucket]).sum();
         (!timed.is_empty()).then(|| sum as f64 / timed.len() as f64)
     };
     let steady = steps().filter(|step| step.steady);
@@ -98,7 +114,7 @@ fn kind_row(input: &Input<'_>, worker: &StepWorker, kind: StepKind, splits: &[Sp
     Some(cells)
 }
 
-fn kind_table(input: &Input<'_>, spec: TableSpec, splits: &[Split]) -> Table {
+fn kind_table(input: &Input<'_>, spec: TableSpec, splits: &[StepTime]) -> Table {
     let workers = &input.derived.steps.workers;
     let of_worker = |worker| StepKind::ALL.iter().filter_map(move |&kind| kind_row(input, worker, kind, splits));
     let rows: Vec<Vec<Cell>> = workers.iter().flat_map(of_worker).collect();
@@ -146,19 +162,19 @@ fn step_table(input: &Input<'_>, spec: TableSpec) -> Table {
 }
 
 /// Medians of the period and of each bucket over the steps of a kind on one worker.
-fn medians(steps: &Steps, rows: &[usize], splits: &[Split]) -> Option<(f64, [f64; BUCKETS.len()])> {
+fn medians(steps: &Steps, rows: &[usize], splits: &[StepTime]) -> Option<(f64, [f64; 2 * BUCKETS.len()])> {
     let timed = || rows.iter().copied().filter(|&at| steps.list[at].period.is_some());
     let period = quantiles_of(timed().filter_map(|at| steps.list[at].period).collect(), &[0.5])[0]?;
-    let mut buckets = [0.0; BUCKETS.len()];
+    let mut buckets = [0.0; 2 * BUCKETS.len()];
     for (bucket, median) in buckets.iter_mut().enumerate() {
-        *median = quantiles_of(timed().map(|at| splits[at][bucket]).collect(), &[0.5])[0].unwrap_or(0.0);
+        *median = quantiles_of(timed().map(|at| splits[at].part(bucket)).collect(), &[0.5])[0].unwrap_or(0.0);
     }
     Some((period, buckets))
 }
 
-fn slow_table(input: &Input<'_>, spec: TableSpec, splits: &[Split]) -> Table {
+fn slow_table(input: &Input<'_>, spec: TableSpec, splits: &[StepTime]) -> Table {
     let steps = &input.derived.steps;
-    let mut slow: Vec<(f64, usize, f64, [f64; BUCKETS.len()])> = Vec::new();
+    let mut slow: Vec<(f64, usize, f64, [f64; 2 * BUCKETS.len()])> = Vec::new();
     for worker in &steps.workers {
         for kind in StepKind::ALL {
             let rows: Vec<usize> = worker.steps.clone().filter(|&at| steps.list[at].kind == kind).collect();
@@ -166,9 +182,9 @@ fn slow_table(input: &Input<'_>, spec: TableSpec, splits: &[Split]) -> Table {
             for at in rows {
                 let Some(period) = steps.list[at].period.map(|period| period as f64) else { continue };
                 if period > SLOW_FACTOR * median {
-                    let mut excess = [0.0; BUCKETS.len()];
+                    let mut excess = [0.0; 2 * BUCKETS.len()];
                     for (bucket, excess) in excess.iter_mut().enumerate() {
-                        *excess = splits[at][bucket] as f64 - buckets[bucket];
+                        *excess = splits[at].part(bucket) as f64 - buckets[bucket];
                     }
                     slow.push((period - median, at, median, excess));
                 }
@@ -198,7 +214,7 @@ fn slow_table(input: &Input<'_>, spec: TableSpec, splits: &[Split]) -> Table {
     Table::new(spec, slow.len(), rows)
 }
 
-/// What lies outside of the steady window: before, after, and pauses, which end a steady run on either side.
+/// What lies outside of the steady window: warm-up and drain, which never come to a steady run, and pauses, which end one.
 fn outside_table(input: &Input<'_>, spec: TableSpec) -> Table {
     let steps = &input.derived.steps;
     let mut rows: Vec<Vec<Cell>> = Vec::new();
@@ -212,11 +228,12 @@ fn outside_table(input: &Input<'_>, spec: TableSpec) -> Table {
                 rows.push(vec![reason.into(), start.into(), end.into(), within.into()]);
             }
         };
-        add("warm_up", window.0, from);
-        let ended = list.last().map_or(to, |step| step.extent().1);
-        // The run ended before the steps did: something held them up.
-        add("pause", to, ended);
-        add("drain", ended.max(to), window.1);
+        let settled = steps.settled.unwrap_or((from, to));
+        add("warm_up", window.0, settled.0);
+        // Something held steps up on either side of the steady run, or there was nothing to do.
+        add("pause", settled.0, from);
+        add("pause", to, settled.1);
+        add("drain", settled.1, window.1);
     }
     Table::new(spec, rows.len(), rows)
 }

@@ -3,6 +3,9 @@
 //! The steady window is the longest run of steps of one worker whose period stays within three times the median of their
 //! kind: a prefill step is no warm-up because decode steps are shorter.
 
+use std::cmp::Reverse;
+use std::ops::Range;
+
 use super::{Findings, Found, Seen, kinds};
 use crate::algo::join::NONE;
 use crate::algo::quantile::quantiles;
@@ -33,14 +36,23 @@ pub(super) fn steps(seen: &Seen<'_>, findings: Findings, source: StepSource, det
             list[at - 1].period = Some(list[at].start - list[at - 1].start);
         }
     }
-    let mut steps =
-        Steps { source: Some(source), detail, list, workers, steady: None, without_ops, mark_of_call, step_of_mark };
+    let mut steps = Steps {
+        source: Some(source),
+        detail,
+        list,
+        workers,
+        steady: None,
+        settled: None,
+        without_ops,
+        mark_of_call,
+        step_of_mark,
+    };
     number(&mut steps);
     // Markers know best: what they leave open, such as an idle step, stays unknown.
     if source != StepSource::EngineMarker {
         kinds::guess(seen, &mut steps);
     }
-    steps.steady = steady(&steps);
+    (steps.steady, steps.settled) = steady(&steps).unzip();
     if let Some((from, to)) = steps.steady {
         for step in &mut steps.list {
             step.steady = from <= step.start && step.start < to;
@@ -81,8 +93,9 @@ fn number(steps: &mut Steps) {
     }
 }
 
-/// The longest run of steps of the reference worker whose period stays near the median of their kind.
-fn steady(steps: &Steps) -> Option<(i64, i64)> {
+/// The longest run of steps of the reference worker whose period stays near the median of their kind; and the time from
+/// the first run of some length to the end of the last one.
+fn steady(steps: &Steps) -> Option<((i64, i64), (i64, i64))> {
     let run_of = &steps.list[steps.reference()?.steps.clone()];
     let limits = StepKind::ALL.map(|kind| {
         let mut periods: Vec<i64> =
@@ -94,20 +107,18 @@ fn steady(steps: &Steps) -> Option<(i64, i64)> {
         // The last step has no period; it belongs to the run that reaches it.
         step.period.is_none_or(|period| period as f64 <= limit)
     };
-    let mut best = 0..0;
-    let mut from = 0;
-    for (at, step) in run_of.iter().enumerate() {
-        if !is_steady(step) {
-            from = at + 1;
-        } else if at + 1 - from > best.len() {
-            best = from..at + 1;
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for (at, _) in run_of.iter().enumerate().filter(|(_, step)| is_steady(step)) {
+        match runs.last_mut() {
+            Some(run) if run.end == at => run.end = at + 1,
+            _ => runs.push(at..at + 1),
         }
     }
-    if best.len() < LEAST_STEADY {
-        return None;
-    }
-    let last = &run_of[best.end - 1];
-    let until = last.extent().1;
-    let start = run_of[best.start].start;
-    (until > start).then_some((start, until))
+    runs.retain(|run| run.len() >= LEAST_STEADY);
+    let longest = runs.iter().max_by_key(|run| (run.len(), Reverse(run.start)))?;
+    let (first, last) = (runs.first()?, runs.last()?);
+    let start = |run: &Range<usize>| run_of[run.start].start;
+    let end = |run: &Range<usize>| run_of[run.end - 1].extent().1;
+    let steady = (start(longest), end(longest));
+    (steady.1 > steady.0).then_some((steady, (start(first), end(last))))
 }

@@ -1,45 +1,119 @@
 //! Steps by the names of NVTX ranges: an op belongs to the step in whose range its call lies, on the same thread.
 
+use std::cmp::Reverse;
+
 use rustc_hash::FxHashMap;
 
 use super::{Findings, Found, Seen};
 use crate::algo::join::NONE;
-use crate::model::events::{Events, MarkedRange};
+use crate::model::events::Events;
 use crate::model::step_mark::StepMark;
 
-/// Scopes around the model runner, one a step, best first.
-pub(super) const SCOPES: [&str; 5] =
-    ["scheduler.run_batch", "Worker.execute_model()", "_forward_step", "gpu_model_runner: forward", "Forward"];
-/// A scope with so common a name counts only beside this one.
-const BESIDE_FORWARD: &str = "Sample";
+/// Scopes of engines, one a step, best first.
+pub(super) const SCOPES: [Scope; 5] = [
+    Scope::Range("scheduler.run_batch"),
+    Scope::Range("Worker.execute_model()"),
+    Scope::Range("_forward_step"),
+    Scope::Parts { prefix: "gpu_model_runner: ", names: &[], first: "gpu_model_runner: preprocess" },
+    Scope::Parts { prefix: "", names: &["Preprocess", "Forward", "Postprocess", "Sample"], first: "Preprocess" },
+];
 
-/// The marks that `wanted` accepts.
-pub(super) fn marked(events: &Events, wanted: impl Fn(&StepMark) -> bool) -> Vec<MarkedRange> {
-    events.marks.iter().filter(|marked| wanted(&marked.mark)).copied().collect()
+/// How scopes tell a step.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Scope {
+    /// One range of this name is one step.
+    Range(&'static str),
+    /// A step is made of ranges with this prefix, or of these names, and begins with one of them.
+    Parts { prefix: &'static str, names: &'static [&'static str], first: &'static str },
 }
 
-/// The ranges of one name as marks that say nothing.
-pub(super) fn scoped(events: &Events, scope: &str) -> Vec<MarkedRange> {
-    let names = events.range_names.texts();
-    let Some(name) = names.iter().position(|text| text.as_ref() == scope) else { return Vec::new() };
-    if scope == "Forward" && !names.iter().any(|text| text.as_ref() == BESIDE_FORWARD) {
+impl Scope {
+    /// What it takes as a step, for people.
+    pub(super) fn detail(self) -> String {
+        match self {
+            Self::Range(name) => format!("ranges `{name}`"),
+            Self::Parts { first, .. } => format!("ranges from `{first}` to the next"),
+        }
+    }
+
+    fn is_part(self, name: &str) -> bool {
+        match self {
+            Self::Range(range) => name == range,
+            Self::Parts { prefix, names, .. } => {
+                if names.is_empty() {
+                    name.starts_with(prefix)
+                } else {
+                    names.contains(&name)
+                }
+            }
+        }
+    }
+
+    fn begins(self, name: &str) -> bool {
+        match self {
+            Self::Range(_) => true,
+            Self::Parts { first, .. } => name == first,
+        }
+    }
+}
+
+/// A stretch of time on a thread that is one step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Span {
+    thread: u32,
+    start: i64,
+    end: i64,
+    mark: StepMark,
+}
+
+fn span_of(events: &Events, range: u32, mark: StepMark) -> Option<Span> {
+    let kind = events.ranges.kind_of(range as usize);
+    let usable = kind.can_enclose() && events.counts_range(range as usize);
+    let (start, end) = (events.ranges.start[range as usize], events.ranges.end(range as usize));
+    usable.then_some(Span { thread: kind.thread, start, end, mark })
+}
+
+/// The marks that `wanted` accepts.
+pub(super) fn marked(events: &Events, wanted: impl Fn(&StepMark) -> bool) -> Vec<Span> {
+    let marks = events.marks.iter().filter(|marked| wanted(&marked.mark));
+    marks.filter_map(|marked| span_of(events, marked.range, marked.mark)).collect()
+}
+
+/// The steps that a scope tells; they say nothing about requests.
+pub(super) fn scoped(events: &Events, scope: Scope) -> Vec<Span> {
+    let texts = events.range_names.texts();
+    let of_name: Vec<Option<bool>> = texts.iter().map(|name| scope.is_part(name).then(|| scope.begins(name))).collect();
+    if !of_name.contains(&Some(true)) {
         return Vec::new();
     }
     let ranges = &events.ranges;
-    let is_scope: Vec<bool> = ranges.kinds.iter().map(|kind| kind.name as usize == name).collect();
-    let rows = (0_u32..).zip(&ranges.kind).filter(|(_, kind)| is_scope[**kind as usize]);
-    rows.map(|(range, _)| MarkedRange { range, mark: StepMark::default() }).collect()
+    let of_kind: Vec<Option<bool>> = ranges.kinds.iter().map(|kind| of_name[kind.name as usize]).collect();
+    let parts = (0_u32..).zip(&ranges.kind).filter_map(|(range, &kind)| {
+        let begins = of_kind[kind as usize]?;
+        Some((span_of(events, range, StepMark::default())?, begins))
+    });
+    let mut parts: Vec<(Span, bool)> = parts.collect();
+    parts.sort_by_key(|(span, begins)| (span.thread, span.start, !begins, Reverse(span.end)));
+    let mut steps: Vec<Span> = Vec::new();
+    for (part, begins) in parts {
+        match steps.last_mut().filter(|step| step.thread == part.thread && !begins) {
+            Some(step) => step.end = step.end.max(part.end),
+            None if begins => steps.push(part),
+            None => {}
+        }
+    }
+    steps
 }
 
-/// The normalised name of the first mark.
-pub(super) fn example<'a>(events: &'a Events, marks: &[MarkedRange]) -> &'a str {
-    let first = marks.first().map(|marked| events.ranges.kind_of(marked.range as usize).name);
-    first.map_or("", |name| events.range_names.text(name))
+/// The normalised name of the first marker of an engine.
+pub(super) fn example(events: &Events) -> &str {
+    let first = events.marks.iter().find(|marked| !marked.mark.by_user);
+    first.map_or("", |marked| events.range_names.text(events.ranges.kind_of(marked.range as usize).name))
 }
 
 /// The steps of those marks, one per device and process.
-pub(super) fn steps(seen: &Seen<'_>, marks: &[MarkedRange]) -> Findings {
-    let outermost = outermost(seen.events, marks);
+pub(super) fn steps(seen: &Seen<'_>, marks: Vec<Span>) -> Findings {
+    let outermost = outermost(marks);
     if outermost.is_empty() {
         return Findings::default();
     }
@@ -54,65 +128,53 @@ pub(super) fn steps(seen: &Seen<'_>, marks: &[MarkedRange]) -> Findings {
 }
 
 /// Marks that lie in no other mark of their thread, by thread and start.
-fn outermost(events: &Events, marks: &[MarkedRange]) -> Vec<MarkedRange> {
-    let ranges = &events.ranges;
-    let thread = |marked: &MarkedRange| ranges.kind_of(marked.range as usize).thread;
-    let span = |marked: &MarkedRange| (ranges.start[marked.range as usize], ranges.end(marked.range as usize));
-    let usable = |marked: &&MarkedRange| {
-        ranges.kind_of(marked.range as usize).can_enclose() && events.counts_range(marked.range as usize)
-    };
-    let mut sorted: Vec<MarkedRange> = marks.iter().filter(usable).copied().collect();
-    sorted.sort_by_key(|marked| {
-        let (start, end) = span(marked);
-        (thread(marked), start, std::cmp::Reverse(end), marked.range)
-    });
-    let mut kept: Vec<MarkedRange> = Vec::new();
-    for marked in sorted {
-        let inside = kept.last().is_some_and(|last| thread(last) == thread(&marked) && span(&marked).1 <= span(last).1);
-        if !inside {
-            kept.push(marked);
+fn outermost(mut marks: Vec<Span>) -> Vec<Span> {
+    marks.sort_by_key(|mark| (mark.thread, mark.start, Reverse(mark.end)));
+    let mut kept: Vec<Span> = Vec::new();
+    for mark in marks {
+        if !kept.last().is_some_and(|last| last.thread == mark.thread && mark.end <= last.end) {
+            kept.push(mark);
         }
     }
     kept
 }
 
 /// For each call the number of the mark in which it lies, or [`NONE`].
-fn mark_of_call(events: &Events, marks: &[MarkedRange]) -> Vec<u32> {
-    let (calls, ranges) = (&events.calls, &events.ranges);
-    let mut first_of_thread: Vec<(usize, usize)> = vec![(0, 0); events.threads.len()];
-    for (i, marked) in marks.iter().enumerate() {
-        let place = &mut first_of_thread[ranges.kind_of(marked.range as usize).thread as usize];
+fn mark_of_call(events: &Events, marks: &[Span]) -> Vec<u32> {
+    let calls = &events.calls;
+    let mut of_thread: Vec<(usize, usize)> = vec![(0, 0); events.threads.len()];
+    for (i, mark) in marks.iter().enumerate() {
+        let place = &mut of_thread[mark.thread as usize];
         *place = (if place.1 == 0 { i } else { place.0 }, i + 1);
     }
-    let start = |i: usize| ranges.start[marks[i].range as usize];
     // Calls of a thread come in ascending runs, so the mark of the last one is nearly always the place to look.
-    let mut cursor: Vec<usize> = first_of_thread.iter().map(|place| place.0).collect();
+    let mut cursor: Vec<usize> = of_thread.iter().map(|place| place.0).collect();
     let find = |(row, &kind): (usize, &u32)| {
         let thread = calls.kinds[kind as usize].thread;
         if thread == NONE {
             return NONE;
         }
-        let (first, end) = first_of_thread[thread as usize];
+        let (first, end) = of_thread[thread as usize];
         if first == end {
             return NONE;
         }
         let (begin, at) = (calls.start[row], &mut cursor[thread as usize]);
-        let fits = |at: usize| start(at) <= begin && (at + 1 == end || begin < start(at + 1));
+        let fits = |at: usize| marks[at].start <= begin && (at + 1 == end || begin < marks[at + 1].start);
         if !fits(*at) {
-            let before = marks[first..end].partition_point(|marked| ranges.start[marked.range as usize] <= begin);
+            let before = marks[first..end].partition_point(|mark| mark.start <= begin);
             if before == 0 {
                 return NONE;
             }
             *at = first + before - 1;
         }
-        let inside = start(*at) <= begin && calls.end(row) <= ranges.end(marks[*at].range as usize);
+        let inside = marks[*at].start <= begin && calls.end(row) <= marks[*at].end;
         if inside { u32::try_from(*at).unwrap_or(NONE) } else { NONE }
     };
     calls.kind.iter().enumerate().map(find).collect()
 }
 
 /// The GPU work of each mark on each device and in each process.
-fn gather(seen: &Seen<'_>, marks: &[MarkedRange], mark_of_call: &[u32]) -> Vec<Found> {
+fn gather(seen: &Seen<'_>, marks: &[Span], mark_of_call: &[u32]) -> Vec<Found> {
     let events = seen.events;
     let launches_graphs = seen.launches_graphs();
     let mut graph_launches: FxHashMap<u32, (i64, u32)> = FxHashMap::default();
@@ -129,7 +191,7 @@ fn gather(seen: &Seen<'_>, marks: &[MarkedRange], mark_of_call: &[u32]) -> Vec<F
             let key = (number, kind.device, kind.process);
             if last.0 != key {
                 let at = *found.entry(key).or_insert_with(|| {
-                    steps.push(empty(events, &marks[number as usize], key));
+                    steps.push(empty(&marks[number as usize], key));
                     steps.len() - 1
                 });
                 last = (key, at);
@@ -158,16 +220,15 @@ fn gather(seen: &Seen<'_>, marks: &[MarkedRange], mark_of_call: &[u32]) -> Vec<F
 }
 
 /// A step without any op yet.
-fn empty(events: &Events, marked: &MarkedRange, (number, device, process): (u32, u32, u32)) -> Found {
-    let range = marked.range as usize;
+fn empty(span: &Span, (number, device, process): (u32, u32, u32)) -> Found {
     Found {
         number,
         process,
         device,
         start: i64::MAX,
         end: i64::MIN,
-        host: Some((events.ranges.start[range], events.ranges.end(range))),
-        mark: marked.mark,
+        host: Some((span.start, span.end)),
+        mark: span.mark,
         kernels: 0,
         graph_launches: 0,
     }

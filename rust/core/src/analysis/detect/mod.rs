@@ -81,19 +81,18 @@ pub(super) fn steps(seen: &Seen<'_>) -> Steps {
         return Steps::default();
     }
     if seen.has_step_range {
-        let found = marks::steps(seen, &marks::marked(seen.events, |mark| mark.by_user));
+        let found = marks::steps(seen, marks::marked(seen.events, |mark| mark.by_user));
         return finish::steps(seen, found, StepSource::StepRange, "ranges that --step-range names".into());
     }
-    let engine = marks::marked(seen.events, |mark| !mark.by_user);
-    let found = marks::steps(seen, &engine);
+    let found = marks::steps(seen, marks::marked(seen.events, |mark| !mark.by_user));
     if !found.steps.is_empty() {
-        let name = marks::example(seen.events, &engine);
-        return finish::steps(seen, found, StepSource::EngineMarker, format!("ranges like `{name}`"));
+        let detail = format!("ranges like `{}`", marks::example(seen.events));
+        return finish::steps(seen, found, StepSource::EngineMarker, detail);
     }
     for scope in marks::SCOPES {
-        let found = marks::steps(seen, &marks::scoped(seen.events, scope));
+        let found = marks::steps(seen, marks::scoped(seen.events, scope));
         if has_enough(&found.steps) {
-            return finish::steps(seen, found, StepSource::EngineScope, format!("ranges `{scope}`"));
+            return finish::steps(seen, found, StepSource::EngineScope, scope.detail());
         }
     }
     let (found, detail) = graphs::steps(seen);

@@ -30,7 +30,7 @@ pub(super) fn spec() -> TableSpec {
 }
 
 /// Whether a call allocates or frees, by its base name.
-fn is_allocation(name: &str) -> bool {
+pub(in crate::analysis) fn is_allocation(name: &str) -> bool {
     const RUNTIME: [&str; 13] = [
         "cudaMalloc",
         "cudaFree",

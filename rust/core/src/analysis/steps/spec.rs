@@ -30,19 +30,32 @@ fn mean_columns() -> [ColumnSpec; BUCKETS.len()] {
     ]
 }
 
-fn excess_columns() -> [ColumnSpec; BUCKETS.len()] {
+/// Excess over the median of each bucket: of the period, then of the part between the step's start and end.
+fn excess_columns() -> [ColumnSpec; 2 * BUCKETS.len()] {
+    let excess = ColumnSpec::ns_float;
     [
-        ColumnSpec::ns_float("compute_excess_ns", "Compute time beyond the median step."),
-        ColumnSpec::ns_float("communication_excess_ns", "Exposed communication beyond it."),
-        ColumnSpec::ns_float("copy_excess_ns", "Copies alone beyond it."),
-        ColumnSpec::ns_float("host_sync_excess_ns", "Idle in a blocking synchronisation beyond it."),
-        ColumnSpec::ns_float("host_api_excess_ns", "Idle in another API call beyond it."),
-        ColumnSpec::ns_float("host_os_excess_ns", "Idle in an OS call beyond it."),
-        ColumnSpec::ns_float("host_code_excess_ns", "Idle in host code beyond it."),
-        ColumnSpec::ns_float("launching_excess_ns", "Idle while the launch call ran beyond it."),
-        ColumnSpec::ns_float("inside_graph_excess_ns", "Idle between ops of one call beyond it."),
-        ColumnSpec::ns_float("queued_excess_ns", "Idle on the GPU's side beyond it."),
-        ColumnSpec::ns_float("unmatched_excess_ns", "Idle before ops without a call beyond it."),
+        excess("compute_excess_ns", "Compute time of the period beyond the median step."),
+        excess("communication_excess_ns", "Exposed communication beyond it."),
+        excess("copy_excess_ns", "Copies alone beyond it."),
+        excess("host_sync_excess_ns", "Idle in a blocking synchronisation beyond it."),
+        excess("host_api_excess_ns", "Idle in another API call beyond it."),
+        excess("host_os_excess_ns", "Idle in an OS call beyond it."),
+        excess("host_code_excess_ns", "Idle in host code beyond it."),
+        excess("launching_excess_ns", "Idle while the launch call ran beyond it."),
+        excess("inside_graph_excess_ns", "Idle between ops of one call beyond it."),
+        excess("queued_excess_ns", "Idle on the GPU's side beyond it."),
+        excess("unmatched_excess_ns", "Idle before ops without a call beyond it."),
+        excess("compute_inside_excess_ns", "Compute time between the step's start and end beyond the median step."),
+        excess("communication_inside_excess_ns", "Exposed communication there beyond it."),
+        excess("copy_inside_excess_ns", "Copies alone there beyond it."),
+        excess("host_sync_inside_excess_ns", "Idle in a blocking synchronisation there beyond it."),
+        excess("host_api_inside_excess_ns", "Idle in another API call there beyond it."),
+        excess("host_os_inside_excess_ns", "Idle in an OS call there beyond it."),
+        excess("host_code_inside_excess_ns", "Idle in host code there beyond it."),
+        excess("launching_inside_excess_ns", "Idle while the launch call ran there beyond it."),
+        excess("inside_graph_inside_excess_ns", "Idle between ops of one call there beyond it."),
+        excess("queued_inside_excess_ns", "Idle on the GPU's side there beyond it."),
+        excess("unmatched_inside_excess_ns", "Idle before ops without a call there beyond it."),
     ]
 }
 
