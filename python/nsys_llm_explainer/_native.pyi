@@ -105,12 +105,21 @@ class Trace:
         threads: int | None = None,
         window: tuple[int | None, int | None] | None = None,
         progress: Callable[[str, int, int], None] | None = None,
+        step_range: str | None = None,
+        categories: Sequence[tuple[str, str]] | None = None,
     ) -> dict[str, Any]:
         """Reads the rows and computes every section.
 
-        Returns a dict: trace (facts and row counts), window, warnings (code, message, section), sections, and stages
-        (name and wall time in ns of each stage).
+        ``step_range`` is a regular expression for the names of ranges that are steps; ``categories`` are rules
+        (category, regular expression) that come before the built-in ones.
+
+        Returns a dict: trace (facts and row counts), window, warnings (code, message, section), timeline (device time
+        by bucket in bins: device_id, gpu_id, start_ns, bin_ns, level, buckets), sections, and stages (name and wall
+        time in ns of each stage).
         """
+
+    def range_span(self, name: str) -> tuple[int, int] | None:
+        """First start and last end of the NVTX ranges with this name, raw or normalised."""
 
 def open_trace(path: str, *, source: str = "auto") -> Trace:
     """Opens and probes an export, read-only. ``source`` is ``"auto"``, ``"pages"`` or ``"sqlite"``."""

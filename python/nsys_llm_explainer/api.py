@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from nsys_llm_explainer import _native
+from nsys_llm_explainer.capture.advice import advise
+from nsys_llm_explainer.category_rules import CategoryRules, load_categories
 from nsys_llm_explainer.findings.engine import find
 from nsys_llm_explainer.phase_map import PhaseMap, load_phase_map
 from nsys_llm_explainer.report import Report, StrPath, timestamp
 from nsys_llm_explainer.sections import SECTIONS
 
 ProgressCallback = Callable[[str, int, int], None]
-Window = tuple[Optional[int], Optional[int]]
+Span = tuple[Optional[int], Optional[int]]
+Window = Union[Span, str]
+
+WHOLE = "all"
+STEADY = "steady"
+BY_RANGE = "nvtx:"
 
 
 def open_trace(path: StrPath, *, source: str = "auto") -> _native.Trace:
@@ -43,6 +50,8 @@ def analyze(
     nvtx_kernel_map: bool = True,
     threads: int | None = None,
     window: Window | None = None,
+    step_range: str | None = None,
+    categories: CategoryRules | None = None,
     source: str = "auto",
     progress: ProgressCallback | None = None,
 ) -> Report:
@@ -57,7 +66,11 @@ def analyze(
         kernel_percentiles: Compute p50, p90 and p99 of every kernel.
         nvtx_kernel_map: Attribute kernels to NVTX ranges.
         threads: How many threads to use; None uses one per CPU.
-        window: Start and end in ns on the trace's clock, either may be None.
+        window: Start and end in ns on the trace's clock, either may be None; or ``"all"``, ``"steady"`` (of the steps;
+            reads the trace twice), ``"nvtx:NAME"`` (first start to last end of the ranges of that name).
+        step_range: A regular expression for the names of the NVTX ranges that are the engine's steps.
+        categories: ``[[category, regular expression], ..]``, or the path of a JSON file with that: kernel categories
+            that are tried before the built-in ones.
         source: How rows are read: ``"pages"``, ``"sqlite"``, or ``"auto"`` for pages where the file allows it.
         progress: Called with stage, units done and units expected.
 
@@ -67,31 +80,118 @@ def analyze(
     Raises:
         FileNotFoundError: There is no such file.
         NsysError: The file is no export, is damaged, or cannot be read.
-        ValueError: An argument is wrong: the phase map, the window, the source, or the number of threads.
+        ValueError: An argument is wrong, or the trace has no such window.
     """
-    phases = None if phase_map is None else load_phase_map(phase_map)
-    generated_at = timestamp()
-    result = open_trace(path, source=source).analyze(
-        phase_map=phases,
+    run = _Run(
+        phase_map=None if phase_map is None else load_phase_map(phase_map),
         kernel_percentiles=kernel_percentiles,
         nvtx_kernel_map=nvtx_kernel_map,
         threads=threads,
-        window=window,
+        step_range=step_range,
+        categories=None if categories is None else load_categories(categories),
         progress=progress,
     )
-    return _finished(result, generated_at)
+    check_window(window)
+    generated_at = timestamp()
+    result, window_source = run.in_window(open_trace(path, source=source), window)
+    return _finished(result, generated_at, window_source)
 
 
-def _finished(result: Mapping[str, Any], generated_at: str) -> Report:
+def check_window(window: Window | None) -> None:
+    """Makes sure that a window given by name is one.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if not isinstance(window, str) or window in (WHOLE, STEADY):
+        return
+    if not window.startswith(BY_RANGE) or not window[len(BY_RANGE) :]:
+        raise ValueError(f"{window!r} is no window: expected {STEADY}, {WHOLE}, {BY_RANGE}NAME, or start and end")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The options of an analysis, checked, apart from the window."""
+
+    phase_map: list[tuple[str, list[str]]] | None
+    kernel_percentiles: bool
+    nvtx_kernel_map: bool
+    threads: int | None
+    step_range: str | None
+    categories: tuple[list[tuple[str, str]], str] | None
+    progress: ProgressCallback | None
+
+    def in_window(self, trace: _native.Trace, window: Window | None) -> tuple[dict[str, Any], str | None]:
+        """Returns what the core found in a window of the trace, and what to call the window where it has a name."""
+        if not isinstance(window, str):
+            return self.analyze(trace, window), None
+        if window.startswith(BY_RANGE):
+            return self.analyze(trace, _span_of(trace, window[len(BY_RANGE) :])), "nvtx"
+        whole = self.analyze(trace, None)
+        return (whole, None) if window == WHOLE else (self.analyze(trace, _steady_span(whole)), STEADY)
+
+    def analyze(self, trace: _native.Trace, window: Span | None) -> dict[str, Any]:
+        """Returns what the core found between two moments."""
+        rules, where = (None, "") if self.categories is None else self.categories
+        try:
+            return trace.analyze(
+                phase_map=self.phase_map,
+                kernel_percentiles=self.kernel_percentiles,
+                nvtx_kernel_map=self.nvtx_kernel_map,
+                threads=self.threads,
+                window=window,
+                step_range=self.step_range,
+                categories=rules,
+                progress=self.progress,
+            )
+        except ValueError as error:
+            # The core knows the entry, the file is known here.
+            if where != "categories" and str(error).startswith("categories"):
+                raise ValueError(f"{where}{str(error)[len('categories') :]}") from error
+            raise
+
+
+def _span_of(trace: _native.Trace, name: str) -> Span:
+    span = trace.range_span(name)
+    if span is None:
+        raise ValueError(
+            f"no NVTX range is named {name!r}: the names are in the table nvtx_ranges of a report of the whole trace"
+        )
+    return span
+
+
+def _steady_span(result: Mapping[str, Any]) -> Span:
+    section = next((section for section in result["sections"] if section.id == "steps"), None)
+    if section is None or section.status != "ok":
+        needs = "; ".join(section.needs) if section is not None and section.needs else "no steps were found"
+        raise ValueError(
+            f"there is no steady window, as it is made of the engine's steps: {needs}. Name the ranges of the steps "
+            f"with --step-range, or give the window as START:END"
+        )
+    start, end = section.summary.get("steady_start_ns"), section.summary.get("steady_end_ns")
+    if start is None or end is None:
+        found = section.summary.get("steps") or 0
+        raise ValueError(
+            f"there is no steady window: {found} steps were found, and no run of them keeps a period within 3 times the"
+            " median. Record more steps under a constant load, name the ranges of the steps with --step-range, or give"
+            " the window as START:END"
+        )
+    span: Span = (start, end)
+    return span
+
+
+def _finished(result: Mapping[str, Any], generated_at: str, window_source: str | None = None) -> Report:
     by_id = {section.id: section for section in result["sections"]}
     sections = {view.id: by_id[view.id] for view in SECTIONS if view.id in by_id}
+    window = {**result["window"], **({} if window_source is None else {"source": window_source})}
     report = Report(
         trace=MappingProxyType(result["trace"]),
-        window=MappingProxyType(result["window"]),
+        window=MappingProxyType(window),
         warnings=tuple(MappingProxyType(warning) for warning in result["warnings"]),
         findings=(),
         sections=MappingProxyType(sections),
         generated_at=generated_at,
         stages=tuple(result["stages"]),
     )
+    report = replace(report, capture=advise(report))
     return replace(report, findings=find(report))

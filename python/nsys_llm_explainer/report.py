@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Union
 
 from nsys_llm_explainer._native import Section, Table, __version__
+from nsys_llm_explainer.capture.recipe import CaptureRecipe
 
 SCHEMA_VERSION = "1.0"
 TOOL_NAME = "nsys-llm-explainer"
@@ -61,6 +62,9 @@ class Finding:
         recommendations: What to do next, most useful first.
         at_stake_ns: Device time that the finding accounts for, disjoint between findings. No forecast of a gain.
         at_stake_share: The same as a fraction of the device windows, summed over devices.
+        meaning: What such a finding usually means.
+        verify: How to make sure that it is so, and that a change helped.
+        contradicted_by: What would speak against it.
     """
 
     id: str
@@ -70,6 +74,9 @@ class Finding:
     recommendations: tuple[str, ...] = ()
     at_stake_ns: int | None = None
     at_stake_share: float | None = None
+    meaning: str = ""
+    verify: str = ""
+    contradicted_by: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the finding as it stands in report.json."""
@@ -81,6 +88,57 @@ class Finding:
             "at_stake_share": self.at_stake_share,
             "evidence": [item.to_dict() for item in self.evidence],
             "recommendations": list(self.recommendations),
+            "meaning": self.meaning,
+            "verify": self.verify,
+            "contradicted_by": self.contradicted_by,
+        }
+
+
+@dataclass(frozen=True)
+class Lack:
+    """Something that this capture cannot answer.
+
+    Attributes:
+        need: What is missing, a key of ``capture.FLAGS`` where a flag brings it.
+        question: What cannot be answered without it.
+        remedy: The flag and what to know about it, or what else it takes.
+    """
+
+    need: str
+    question: str
+    remedy: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the lack as it stands in report.json."""
+        return {"need": self.need, "question": self.question, "remedy": self.remedy}
+
+
+@dataclass(frozen=True)
+class CaptureAdvice:
+    """What the capture lacks for the questions of the report, and the commands that record it.
+
+    Attributes:
+        lacks: What is missing, most important first.
+        recipes: Command lines, one for each engine that the trace may be of; empty where no flag would help.
+    """
+
+    lacks: tuple[Lack, ...] = ()
+    recipes: tuple[CaptureRecipe, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the advice as it stands in report.json."""
+        return {
+            "lacks": [lack.to_dict() for lack in self.lacks],
+            "commands": [
+                {
+                    "engine": recipe.engine,
+                    "title": recipe.title,
+                    "command": recipe.command,
+                    "export": recipe.export,
+                    "notes": list(recipe.notes),
+                }
+                for recipe in self.recipes
+            ],
         }
 
 
@@ -92,9 +150,10 @@ class Report:
         trace: Facts about the export: path, versions, GPUs, processes, row counts, rejected rows.
         window: The time that was analysed: start_ns, end_ns, source.
         warnings: What limits the report, each with code, message and section.
-        findings: What to look at next, strongest first.
+        findings: What to look at next, by device time at stake, then severity.
         sections: Section id to section, in the order of the report.
         generated_at: When the report was made, ISO 8601 in UTC.
+        capture: What to capture again for what this capture cannot answer.
         stages: How long each stage of the core took, in ns; part of no output.
     """
 
@@ -104,6 +163,7 @@ class Report:
     findings: tuple[Finding, ...]
     sections: Mapping[str, Section]
     generated_at: str
+    capture: CaptureAdvice = CaptureAdvice()
     stages: tuple[tuple[str, int], ...] = field(default=(), compare=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,6 +176,7 @@ class Report:
             "window": dict(self.window),
             "warnings": [dict(warning) for warning in self.warnings],
             "findings": [finding.to_dict() for finding in self.findings],
+            "capture": self.capture.to_dict(),
             "sections": {name: _section_dict(section) for name, section in self.sections.items()},
         }
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run, check_error, files
+from tests.findings.scene import MS, Worker, decode
+from tests.support.export import Export
 
 
 def test_writes_a_report_and_says_where(run: Run, trace_file, tmp_path: Path) -> None:
@@ -81,6 +83,29 @@ def test_window(run: Run, trace_file, tmp_path: Path) -> None:
     assert part["window"]["end_ns"] <= middle
     check_error(run(trace, "--out", "none", "--window", "1000000.0:"), "window")
     assert not (tmp_path / "none").exists()
+
+
+def test_windows_steps_and_categories(run: Run, export_file, tmp_path: Path) -> None:
+    export = Export()
+    decode(Worker(export), between=MS, text="iteration")
+    trace = export_file(export)
+    (tmp_path / "categories.json").write_text('[["mine", "engine::part"]]')
+    flags = ("--window", "steady", "--step-range", "^iteration$", "--categories", "categories.json")
+    assert run(trace, "--out", "out", "--format", "json", *flags).returncode == 0
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["window"]["source"] == "steady"
+    assert report["sections"]["steps"]["summary"]["source"] == "step_range"
+    rows = report["sections"]["categories"]["tables"]["kernel_categories"]["rows"]
+    assert [row["category"] for row in rows] == ["mine"]
+    assert run(trace, "--out", "part", "--window", "nvtx:iteration").returncode == 0
+    check_error(run(trace, "--window", "nvtx:nothing"), "no NVTX range is named 'nothing'")
+    (tmp_path / "categories.json").write_text('[["mine"]]')
+    check_error(run(trace, "--categories", "categories.json"), "categories categories.json: entry 1")
+
+
+def test_no_steady_window_is_an_error(run: Run, trace_file, tmp_path: Path) -> None:
+    check_error(run(trace_file("multi_stream_async"), "--window", "steady"), "no steady window")
+    assert files(tmp_path) == set()
 
 
 def test_version(run: Run) -> None:

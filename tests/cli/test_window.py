@@ -1,9 +1,10 @@
-"""``--window START:END``."""
+"""``--window``: a name, or START:END."""
 
 from __future__ import annotations
 
 import pytest
 
+from nsys_llm_explainer.api import Window
 from nsys_llm_explainer.cli.window import parse_window
 
 
@@ -20,15 +21,34 @@ from nsys_llm_explainer.cli.window import parse_window
         (".5s: 1s ", (500_000_000, 1_000_000_000)),
         ("1700000000.123456789:", (1_700_000_000_123_456_789, None)),
         ("0.1234567891:", (123_456_789, None)),
+        ("steady", "steady"),
+        ("all", "all"),
+        ("nvtx:forward: layer", "nvtx:forward: layer"),
     ],
 )
-def test_reads(text: str, window: tuple[int | None, int | None]) -> None:
+def test_reads(text: str, window: Window) -> None:
     assert parse_window(text) == window
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "5", ":", "a:b", "1:2:3", "2:1", "1:1", "1e3:", "1 s:", "1h:", "\u0661:", "99999999999999999999:", "nan:"],
+    [
+        "",
+        "5",
+        ":",
+        "a:b",
+        "1:2:3",
+        "2:1",
+        "1:1",
+        "1e3:",
+        "1 s:",
+        "1h:",
+        "\u0661:",
+        "99999999999999999999:",
+        "nan:",
+        "nvtx:",
+        "Steady",
+    ],
 )
 def test_refuses(text: str) -> None:
     with pytest.raises(ValueError, match=r"window|neither|ends before"):

@@ -10,7 +10,7 @@ from nsys_llm_explainer.cli.arguments import DEMO_OUT
 from nsys_llm_explainer.cli.run import run
 from tests.examples.demo_outputs import DEMO, EPOCH, SUMMARY, demo_outputs
 
-LARGEST = 1_500_000
+LARGEST = 2_500_000
 
 
 @pytest.fixture(scope="module")

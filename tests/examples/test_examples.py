@@ -67,7 +67,7 @@ def test_ci_check(demo: Path, idle: Path, tmp_path: Path) -> None:
     assert _run("ci_check.py", demo, "--max-idle", "0.9", "--min-coverage", "0.5") == ""
     failed = _run("ci_check.py", idle, code=1)
     assert "FAILED GPUs are idle for 0." in failed
-    assert "FAILED finding gpu_idle" in failed
+    assert "FAILED finding host_bound_in_step" in failed
     empty = Export().call("cudaFree_v3020", 0, 10).write(tmp_path / "empty.sqlite")
     assert "FAILED GPU idle time: " in _run("ci_check.py", empty, code=1)
 

@@ -11,15 +11,15 @@ from tests.support.export import Export
 ID = "kernel_dominates"
 
 
-@pytest.mark.parametrize(("of_ten", "severity"), [(5, "high"), (3, "medium")])
-def test_by_its_share_of_all_kernel_time(find: Find, of_ten: int, severity: str) -> None:
+@pytest.mark.parametrize("of_ten", [5, 3])
+def test_by_its_share_of_all_kernel_time(find: Find, of_ten: int) -> None:
     export = Export()
     worker(export, names=("void flash_fwd<bf16>(P)",) * of_ten + NAMES[: 10 - of_ten])
     (finding,) = find(export, ID)
-    assert finding.severity == severity
+    assert finding.severity == "low"
     assert "flash_fwd" in finding.title
     assert "attention" in text_of(finding)
-    assert finding.at_stake_ns == 40 * of_ten * 100_000
+    assert finding.at_stake_ns is None
 
 
 def test_over_all_devices_by_name(find: Find) -> None:
@@ -27,7 +27,7 @@ def test_over_all_devices_by_name(find: Find) -> None:
     for pid, device in ((100, 0), (200, 1)):
         worker(export, pid=pid, device=device, names=("ncclDevKernel_AllReduce", NAMES[0]))
     (nccl,) = [finding for finding in find(export, ID) if "nccl" in finding.title]
-    assert nccl.severity == "high"
+    assert nccl.severity == "low"
     assert nccl.evidence[0].values["calls"] == 400
     assert "slowest rank" in text_of(nccl)
 

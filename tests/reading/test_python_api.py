@@ -316,7 +316,7 @@ def test_a_relative_path_stays_valid(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_representations_name_the_thing(demo: Path) -> None:
     trace = _native.open_trace(str(demo))
-    section = trace.analyze()["sections"][0]
+    section = next(section for section in trace.analyze()["sections"] if section.id == "kernels")
     table = section.tables["kernels"]
     assert repr(trace) == f'<Trace "{demo}">'
     assert repr(section) == "<Section kernels: ok>"

@@ -32,7 +32,7 @@ def test_every_gap_has_a_flag_that_closes_it(text: str) -> None:
     table = text[text.index("| why |") : text.index("## What exports do not say")]
     rows = [row for row in table.splitlines()[2:] if row]
     assert rows
-    assert all("Capture it with --" in row for row in rows)
+    assert all("Capture it with --" in row or "with --step-range" in row for row in rows)
 
 
 def test_names_of_traces_and_processes_stay_out(text: str, traces_dir: Path) -> None:

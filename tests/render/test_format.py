@@ -121,3 +121,9 @@ def test_kernel_names_are_bounded() -> None:
 @pytest.mark.parametrize(("value", "text"), [(1, "1 gap"), (0, "0 gaps"), (12_345, "12,345 gaps")])
 def test_counted(value: int, text: str) -> None:
     assert fmt.counted(value, "gap") == text
+
+
+def test_throughput() -> None:
+    assert fmt.throughput(27_664_000_000.0) == "27.7 GB/s"
+    assert fmt.throughput(0) == "0 B/s"
+    assert fmt.size(-2_700_000) == "-2.7 MB"

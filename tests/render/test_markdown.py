@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from markdown_it import MarkdownIt
 from nsys_llm_explainer import Report, analyze
 from nsys_llm_explainer.render.escape.markdown import prose
 from nsys_llm_explainer.render.markdown import report_markdown
+from nsys_llm_explainer.render.terminal import summary_lines
 from nsys_llm_explainer.sections import SECTIONS
+from tests.findings.scene import MS, Worker, decode
 from tests.support.export import Export
 
 READER = MarkdownIt("commonmark", {"html": True}).enable("table").enable("strikethrough")
@@ -40,8 +43,9 @@ def test_hostile_names_make_no_markup(hostile_report: Report) -> None:
         "em_open",
         "s_open",
         "blockquote_open",
-        "fence",
     }
+    commands = {f"{recipe.command}\n{recipe.export}\n" for recipe in hostile_report.capture.recipes}
+    assert {token.content for token in tokens if token.type == "fence"} <= commands
     assert text.isprintable() or set(text) - {"\n"} == {c for c in text if c.isprintable()}
     widths = {}
     for line in text.splitlines():
@@ -69,9 +73,10 @@ def test_every_row_has_as_many_cells_as_its_header(hostile_report: Report) -> No
 def test_reads_top_to_bottom(trace_file) -> None:
     text = report_markdown(analyze(trace_file("h100_2gpu_1s")))
     headings = _headings(text)
+    titles = [f"## {view.title}" for view in SECTIONS]
     assert text.startswith("# GPU report: ")
-    assert headings[:3] == ["## Warnings", "## What to do next", "## The trace"]
-    assert headings[3:] == [f"## {view.title}" for view in SECTIONS]
+    assert headings[:5] == ["## Warnings", "## Verdict", "## What to do next", *titles[:2]]
+    assert headings[5:] == ["## The trace", *titles[2:]]
     assert "Not available in this report:" in text
     assert "--phase-map" in text
 
@@ -103,7 +108,27 @@ def test_healthy_only_as_far_as_it_reaches(export_file) -> None:
         export.kernel(f"k{number % 10}", number * 100_000, (number + 1) * 100_000, corr=number + 1)
     text = report_markdown(analyze(export_file(export)))
     assert "holds only as far as this capture reaches" in text
-    assert "- no data for: sync, nvtx" in text
+    assert "no data for: steps, " in text
+
+
+def test_leads_with_the_verdict_the_budget_and_the_steps(export_file) -> None:
+    export = Export()
+    decode(Worker(export), between=MS)
+    text = report_markdown(analyze(export_file(export)))
+    verdict = text[text.index("## Verdict") : text.index("## What to do next")]
+    assert "waits 33.4 % of each decode step for the host between steps" in verdict
+    first = text[text.index("### 1. HIGH") : text.index("## Time budget")]
+    for heading in ("What it usually means", "Evidence", "What to do", "How to verify", "What would contradict it"):
+        assert f"{heading}:" in first
+    assert text.index("| 0 | idle.host_code |") < text.index("| 0 | 100 | decode |") < text.index("## The trace")
+
+
+def test_a_failed_check_stands_first(export_file) -> None:
+    report = analyze(export_file(Export().kernel("k", 0, 2_000_000)))
+    failed = {"code": "check_failed", "message": "busy + idle is not the window", "section": "checks"}
+    text = report_markdown(replace(report, warnings=(*report.warnings, failed)))
+    assert text[text.index("## Warnings") :].splitlines()[2] == "- busy + idle is not the window"
+    assert "WARNING: busy + idle is not the window" in summary_lines(replace(report, warnings=(failed,)))
 
 
 @pytest.mark.parametrize("name", ["h100_2gpu_1s", "a100_2.7b_cuda_graphs_graph_mode"])

@@ -9,6 +9,7 @@ import pytest
 from nsys_llm_explainer import Report, analyze
 from nsys_llm_explainer.render.escape.terminal import cells
 from nsys_llm_explainer.render.terminal import HEIGHT, WIDTH, summary_lines
+from tests.findings.scene import MS, Worker, decode
 from tests.support.export import Export
 
 
@@ -48,6 +49,17 @@ def test_hostile_names_move_nothing(hostile_report: Report) -> None:
 def test_busy_and_idle_of_a_known_trace(trace_file) -> None:
     lines = summary_lines(analyze(trace_file("a100_2.7b_cuda_graphs_graph_mode")))
     assert any("GPU 0" in line and "99.995 %" in line for line in lines)
+
+
+def test_leads_with_the_findings_then_time_and_steps(export_file) -> None:
+    export = Export()
+    decode(Worker(export), between=MS)
+    lines = summary_lines(analyze(export_file(export)), "out/report.md")
+    parts = ("[high]", "GPU 0", "20 decode")
+    starts = [next(number for number, line in enumerate(lines) if line.startswith(part)) for part in parts]
+    assert starts == sorted(starts)
+    assert "GPU 0  compute 67.7 %, idle 32.3 % (host_code) of 59.1 ms" in lines
+    assert any(line.startswith("20 decode steps: period 3.00 ms") for line in lines)
 
 
 def test_a_long_path_is_not_cut(trace_file) -> None:

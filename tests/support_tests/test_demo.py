@@ -1,4 +1,4 @@
-"""Generated exports are deterministic, physically possible, and healthy unless a cause is injected."""
+"""Generated exports are deterministic, physically possible, and plain unless a cause is injected."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nsys_llm_explainer.demo import DemoSpec, generate, spec_for_bytes
-from nsys_llm_explainer.demo.spec import Causes
+from nsys_llm_explainer.demo import Causes, DemoSpec, generate, spec_for_bytes
 from tests.support import oracle
 
 SMALL = DemoSpec(decode_steps=6, prefill_every=3, layers=4)
@@ -79,7 +78,7 @@ def test_correlation_ids_collide_and_collectives_end_together(tmp_path: Path) ->
     assert ends[0] == ends[1]
 
 
-def test_the_default_run_is_healthy(tmp_path: Path) -> None:
+def test_the_default_run_waits_for_its_scheduler_alone(tmp_path: Path) -> None:
     path = generate(tmp_path / "t.sqlite")
     assert path.stat().st_size < 5_000_000
     sections = oracle.analyze(path, {"prefill": ["re:^execute_context_[1-9]"], "decode": ["execute_context_0"]})
@@ -142,6 +141,12 @@ def test_bad_specs_are_refused(tmp_path: Path) -> None:
         DemoSpec(graph_mode="both")
     with pytest.raises(ValueError, match="at least one"):
         DemoSpec(workers=0)
+    with pytest.raises(ValueError, match="markers"):
+        DemoSpec(markers="triton")
+    with pytest.raises(ValueError, match="cuda_graphs"):
+        DemoSpec(cuda_graphs="some")
+    with pytest.raises(ValueError, match="cannot be eager"):
+        DemoSpec(layers=4, causes=Causes(eager_layers=5))
     with pytest.raises(ValueError, match=r"3\.25\.0"):
         generate(tmp_path / "t.sqlite", DemoSpec(schema="3.1.2"))
     assert list(tmp_path.iterdir()) == []

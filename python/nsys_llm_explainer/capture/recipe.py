@@ -36,6 +36,11 @@ class CaptureRecipe:
     export: str
     notes: tuple[str, ...]
 
+    @property
+    def one_line(self) -> str:
+        """The ``nsys profile`` command line on one line."""
+        return self.command.replace(_CONTINUATION, " ")
+
 
 @dataclass(frozen=True)
 class Engine:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from nsys_llm_explainer._native import __version__
+from nsys_llm_explainer.api import Window
 from nsys_llm_explainer.cli.window import parse_window
 from nsys_llm_explainer.report import DEFAULT_KERNEL_LIMIT, FORMATS
 
@@ -38,10 +39,22 @@ def explain_parser() -> argparse.ArgumentParser:
     )
     analysis.add_argument(
         "--window",
-        metavar="START:END",
+        metavar="WINDOW",
         type=_window,
-        help="analyse only this time on the trace's clock: whole numbers are ns, 1.5 and 1.5s are seconds, "
-        "ms, us and ns work too; either side may be empty. Write --window=-1.5:2.0 for negative times",
+        help="analyse only this time: steady (the steady state of the engine's steps), nvtx:NAME (from the first start "
+        "to the last end of the ranges of that name), all, or START:END on the trace's clock, where whole numbers are "
+        "ns, 1.5 and 1.5s are seconds, ms, us and ns work too, and either side may be empty. Write --window=-1.5:2.0 "
+        "for negative times",
+    )
+    analysis.add_argument(
+        "--step-range",
+        metavar="REGEX",
+        help="names of the NVTX ranges that are the engine's steps; without it steps are looked for",
+    )
+    analysis.add_argument(
+        "--categories",
+        metavar="FILE",
+        help='JSON [["category", "REGEX"], ...]: kernel categories that are tried before the built-in ones',
     )
     analysis.add_argument("--no-kernel-percentiles", action="store_true", help="leave out p50, p90, p99 of kernels")
     analysis.add_argument("--no-nvtx-kernel-map", action="store_true", help="do not attribute kernels to NVTX ranges")
@@ -128,7 +141,7 @@ def _formats(text: str) -> tuple[str, ...]:
     return names
 
 
-def _window(text: str) -> tuple[int | None, int | None]:
+def _window(text: str) -> Window:
     try:
         return parse_window(text)
     except ValueError as error:

@@ -35,6 +35,8 @@ def run_explain(options: argparse.Namespace) -> None:
             nvtx_kernel_map=not options.no_nvtx_kernel_map,
             threads=options.threads,
             window=options.window,
+            step_range=options.step_range,
+            categories=options.categories,
             source=options.source,
             progress=progress,
         )

@@ -67,7 +67,7 @@ def _span(span: tuple[int, int] | None) -> str:
 
 
 def _capability(capability: dict[str, Any]) -> Iterator[str]:
-    text = f"{capability['section']:<10} {_MARKS.get(capability['status'], capability['status']):<7}"
+    text = f"{capability['section']:<13} {_MARKS.get(capability['status'], capability['status']):<7}"
     if capability.get("reason"):
         text += f" {capability['reason']}"
     if capability.get("capture_flag"):

@@ -1,27 +1,36 @@
-"""Reads ``--window START:END``."""
+"""Reads ``--window``: a name, or START:END."""
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal
 
+from nsys_llm_explainer.api import BY_RANGE, STEADY, WHOLE, Window, check_window
+
 _POINT = re.compile(r"(?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+))(?P<unit>s|ms|us|ns)?", re.ASCII)
 _NS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _MAX_NS = 2**63 - 1
 
 
-def parse_window(text: str) -> tuple[int | None, int | None]:
-    """Returns start and end in ns on the trace's clock, None for a side that is left empty.
+def parse_window(text: str) -> Window:
+    """Returns a window as ``analyze`` takes it: its name, or start and end in ns, None for a side that is left empty.
 
     Args:
-        text: ``START:END``; a side is ns if it is a whole number, seconds with a decimal point, or carries its unit.
+        text: ``steady``, ``all``, ``nvtx:NAME``, or ``START:END``; a side is ns if it is a whole number, seconds with a
+            decimal point, or carries its unit.
 
     Raises:
         ValueError: The text is no window.
     """
+    if text in (STEADY, WHOLE) or text.startswith(BY_RANGE):
+        check_window(text)
+        return text
     start_text, separator, end_text = text.partition(":")
     if not separator or ":" in end_text:
-        raise ValueError(f"{text!r} is no window: expected START:END, such as 1.5:2.0 (seconds) or 1500ms:")
+        raise ValueError(
+            f"{text!r} is no window: expected START:END, such as 1.5:2.0 (seconds) or 1500ms:, or "
+            f"{STEADY}, {WHOLE}, {BY_RANGE}NAME"
+        )
     start, end = _point(start_text, text), _point(end_text, text)
     if start is None and end is None:
         raise ValueError(f"{text!r} names neither a start nor an end")

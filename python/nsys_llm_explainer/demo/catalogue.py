@@ -167,3 +167,14 @@ SAMPLE: tuple[Kernel, ...] = (
 #: Module of a layer that each of its kernels belongs to, by position; the norms stand alone.
 ATTENTION = slice(1, 8)
 MLP = slice(9, 13)
+
+#: What a loop over requests launches again and again, e.g. one fill per slot.
+STORM = Kernel(
+    "aten::fill_",
+    "void at::native::vectorized_elementwise_kernel<(int)4, at::native::FillFunctor<long>, "
+    "std::array<char *, (unsigned long)1>>(int)",
+    "vectorized_elementwise_kernel",
+    2_600,
+    1,
+    128,
+)

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from nsys_llm_explainer.demo import schema as layouts
-from nsys_llm_explainer.demo.server import ENGINE_PID, GRAPHS, Server
-from nsys_llm_explainer.demo.sink import Scalar, Sink
+from nsys_llm_explainer.demo.describe import describe_end, describe_start
+from nsys_llm_explainer.demo.server import Server, Step
+from nsys_llm_explainer.demo.sink import Sink
 from nsys_llm_explainer.demo.spec import DemoSpec
-from nsys_llm_explainer.demo.worker import NCCL_DOMAIN, VM
 
 _OLDEST = "3.25.0"
-_GPU_NAME = "NVIDIA H100 80GB HBM3"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A generated run, and what is true of it.
+
+    Attributes:
+        path: The export.
+        injected: By cause, the device time that went to it, summed over devices.
+        steps: Its steps in order.
+    """
+
+    path: Path
+    injected: dict[str, int]
+    steps: tuple[Step, ...]
 
 
 def generate(path: str | os.PathLike[str], spec: DemoSpec | None = None) -> Path:
@@ -23,11 +38,16 @@ def generate(path: str | os.PathLike[str], spec: DemoSpec | None = None) -> Path
 
     Args:
         path: Where the export goes; a file that is there is replaced.
-        spec: The run; by default a small healthy one.
+        spec: The run; by default a small one without an injected cause.
 
     Raises:
         ValueError: The schema version is unknown or older than the tables that a run needs.
     """
+    return generate_run(path, spec).path
+
+
+def generate_run(path: str | os.PathLike[str], spec: DemoSpec | None = None) -> Run:
+    """Write the export of a serving run as :func:`generate` does, and return what is true of it."""
     spec = spec or DemoSpec()
     if spec.schema not in layouts.VERSIONS or layouts.version_key(spec.schema) < layouts.version_key(_OLDEST):
         raise ValueError(f"generated runs need export schema {_OLDEST} or later, not {spec.schema!r}")
@@ -37,160 +57,11 @@ def generate(path: str | os.PathLike[str], spec: DemoSpec | None = None) -> Path
     try:
         with Sink(partial, spec.schema) as sink:
             server = Server(sink, spec)
-            _describe_start(sink, server)
+            describe_start(sink, server)
             for _ in server.run():
                 pass
-            _describe_end(sink, server)
+            describe_end(sink, server)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-    return target
-
-
-def _capture_rows(spec: DemoSpec) -> list[tuple[str, str]]:
-    """Return what the capture was asked for."""
-    kinds = ["Cuda", *(["NvtxEvents"] if spec.nvtx else []), *(["OSRuntime"] if spec.osrt else [])]
-    mode = "Graph" if spec.graph_mode == "graph" else "Node"
-    return [
-        *(("CAPTURE_EVENT_TYPE", kind) for kind in kinds),
-        ("CUDA_GRAPH_TRACE_OPTIONS:MODE", mode),
-        ("CUDA_SKIP_SOME_API_CALLS", "true"),
-        ("CUDA_TRACE_SCOPE", "ProcessTree"),
-        ("COLLECT_GPU_MEMORY_USAGE", "false"),
-        ("INCLUDE_CHILDREN", "true"),
-        ("TRACE_AFTER_FORK_BEFORE_EXEC", "true"),
-        ("START_TRIGGER", "CudaProfilerApi"),
-        ("STOP_TRIGGER", "CudaProfilerApi"),
-        ("PROCESS_0:COMMAND", "vllm"),
-        ("PROCESS_0:ARGUMENT_0", "serve"),
-        ("PROCESS_0:ARGUMENT_1", f"--tensor-parallel-size={spec.workers}"),
-    ]
-
-
-def _describe_start(sink: Sink, server: Server) -> None:
-    """Write what is known before the first event: domains and CUDA graphs, both older than the capture."""
-    spec = server.spec
-    nvtx = sink.buffer("NVTX_EVENTS")
-    events: list[dict[str, Scalar]] = []
-    for worker in server.workers:
-        if spec.nvtx and spec.nvtx_ops:
-            nvtx.append((-2_000_000_000, None, "NCCL", None, worker.thread, NCCL_DOMAIN, 75))
-        for _, graph in GRAPHS if spec.graph_mode != "none" else ():
-            begin = -4_000_000_000 + graph * 50_000_000
-            common: dict[str, Scalar] = {
-                "globalTid": worker.thread,
-                "nameId": sink.string("Graph Creation"),
-                "graphId": graph,
-            }
-            events.append({**common, "start": begin, "end": begin, "eventClass": 95})
-            events.append(
-                {**common, "start": begin + 9_000_000, "end": begin + 9_000_000, "eventClass": 94, "graphExecId": graph}
-            )
-    if events:
-        sink.rows("CUDA_GRAPH_EVENTS", *events)
-
-
-def _describe_end(sink: Sink, server: Server) -> None:
-    """Write the tables that describe the capture, the processes and the GPUs."""
-    spec = server.spec
-    sink.rows("META_DATA_EXPORT", *({"name": n, "value": v} for n, v in layouts.export_metadata(spec.schema)))
-    sink.rows("META_DATA_CAPTURE", *({"name": n, "value": v} for n, v in _capture_rows(spec)))
-    sink.enums()
-    duration = server.now + 1_000_000
-    start = 500_000_000_000
-    sink.rows(
-        "ANALYSIS_DETAILS",
-        {"globalVid": VM, "duration": duration, "startTime": start, "stopTime": start + duration},
-    )
-    sink.rows(
-        "TARGET_INFO_SESSION_START_TIME",
-        {"utcEpochNs": 1_767_225_600 * 10**9, "utcTime": "2026-01-01T00:00:00", "systemClockNs": start},
-    )
-    sink.rows(
-        "DIAGNOSTIC_EVENT",
-        *(
-            {
-                "timestamp": moment,
-                "timestampType": 1,
-                "source": 1,
-                "severity": 1,
-                "text": text,
-                "globalPid": worker.process,
-            }
-            for worker in server.workers
-            for moment, text in ((100, "Profiling has started."), (duration - 100, "Profiling has stopped."))
-        ),
-    )
-    _describe_processes(sink, server)
-
-
-def _describe_processes(sink: Sink, server: Server) -> None:
-    """Write who ran, and on which GPUs."""
-    workers = server.workers
-    engine = VM | ENGINE_PID << 24
-    sink.rows(
-        "PROCESSES",
-        {"globalPid": engine, "pid": ENGINE_PID, "name": "VLLM::EngineCore"},
-        *({"globalPid": w.process, "pid": w.pid, "name": f"VLLM::Worker_TP{w.rank}"} for w in workers),
-    )
-    sink.rows(
-        "ThreadNames",
-        {"nameId": sink.string("VLLM::EngineCore"), "priority": 20, "globalTid": server.engine},
-        {"nameId": sink.string("APIServer"), "priority": 20, "globalTid": server.api_thread},
-        *({"nameId": sink.string(f"VLLM::Worker_TP{w.rank}"), "priority": 20, "globalTid": w.thread} for w in workers),
-    )
-    _describe_gpus(sink, server)
-
-
-def _describe_gpus(sink: Sink, server: Server) -> None:
-    """Write the GPUs and which process means which by its ordinal."""
-    workers = server.workers
-    uuids = [f"00000000-0000-4000-8000-{w.rank:012x}" for w in workers]
-    sink.rows(
-        "TARGET_INFO_GPU",
-        *(
-            {
-                "vmId": VM,
-                "id": w.rank,
-                "name": _GPU_NAME,
-                "busLocation": f"0000:{0x19 + w.rank:02x}:00.0",
-                "isDiscrete": 1,
-                "totalMemory": 85_028_765_696,
-                "memoryBandwidth": 3_352_000_000_000,
-                "smCount": 132,
-                "uuid": uuid,
-                "chipName": "GH100",
-                "cuDevice": w.rank,
-                "computeMajor": 9,
-                "computeMinor": 0,
-                "smMajor": 9,
-                "smMinor": 0,
-            }
-            for w, uuid in zip(workers, uuids)
-        ),
-    )
-    sink.rows(
-        "TARGET_INFO_CUDA_DEVICE",
-        *(
-            {"gpuId": w.rank, "cudaId": w.rank, "pid": w.pid, "uuid": uuid, "numMultiprocessors": 132}
-            for w, uuid in zip(workers, uuids)
-        ),
-    )
-    sink.rows(
-        "TARGET_INFO_CUDA_CONTEXT_INFO",
-        *(
-            {
-                "nullStreamId": 7,
-                "vmId": 1,
-                "processId": w.pid,
-                "deviceId": w.rank,
-                "contextId": w.rank + 1,
-                "isGreenContext": 0,
-            }
-            for w in workers
-        ),
-    )
-    sink.rows(
-        "TARGET_INFO_CUDA_STREAM",
-        *({"streamId": 7, "vmId": 1, "processId": w.pid, "contextId": w.rank + 1, "flag": 3} for w in workers),
-    )
+    return Run(target, server.ledger.lost(), tuple(server.steps))

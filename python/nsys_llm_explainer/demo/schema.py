@@ -49,6 +49,7 @@ MEMCPY = "CUPTI_ACTIVITY_KIND_MEMCPY"
 MEMSET = "CUPTI_ACTIVITY_KIND_MEMSET"
 SYNCHRONIZATION = "CUPTI_ACTIVITY_KIND_SYNCHRONIZATION"
 GRAPH_TRACE = "CUPTI_ACTIVITY_KIND_GRAPH_TRACE"
+OVERHEAD = "CUPTI_ACTIVITY_KIND_OVERHEAD"
 
 _OP = "start:I! end:I! deviceId:I! contextId:I! "
 _TYPES = {"I": "INTEGER", "T": "TEXT", "R": "REAL"}
@@ -96,7 +97,7 @@ _TABLES: dict[str, tuple[str, str]] = {
         start:I! end:I! globalTid:I correlationId:I@none-2.7.0 nameId:I! returnValue:I!@none-3.24.0
         overheadType:I!@3.24.0""",
     ),
-    "CUPTI_ACTIVITY_KIND_OVERHEAD": (
+    OVERHEAD: (
         "@3.24.0",
         """
         start:I! end:I! eventClass:I! globalTid:I correlationId:I nameId:I overheadType:I!""",

@@ -1,47 +1,48 @@
 """A serving run step by step: the engine schedules, every worker runs the same step, collectives end together.
 
-A scenario changes :class:`~nsys_llm_explainer.demo.spec.Causes`; a new cause is one more place here where host or GPU
-time passes.
+A scenario changes :class:`~nsys_llm_explainer.demo.causes.Causes`; a new cause is one more place here, or in the
+forward pass, where host or GPU time passes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from random import Random
 
+from nsys_llm_explainer.demo import causes
 from nsys_llm_explainer.demo import schema as layouts
-from nsys_llm_explainer.demo.catalogue import ATTENTION, DECODE_LAYER, MLP, PREFILL_LAYER, PREPARE, SAMPLE, Kernel
+from nsys_llm_explainer.demo.catalogue import PREPARE, SAMPLE
+from nsys_llm_explainer.demo.forward import GRAPHS, PREFILL_TOKENS, Forward
+from nsys_llm_explainer.demo.graphs import capture
+from nsys_llm_explainer.demo.markers import STYLES, Batch
 from nsys_llm_explainer.demo.sink import Sink
 from nsys_llm_explainer.demo.spec import DemoSpec
-from nsys_llm_explainer.demo.worker import (
-    CONTEXT_SYNC,
-    DEVICE_TO_HOST,
-    EVENT_SYNC,
-    HOST_TO_DEVICE,
-    PAGEABLE,
-    PINNED,
-    STREAM_SYNC,
-    VM,
-    Node,
-    Worker,
-)
+from nsys_llm_explainer.demo.thread import BUFFER_FLUSH, CONTEXT_SYNC, EVENT_SYNC, INSTRUMENTATION, STREAM_SYNC, VM
+from nsys_llm_explainer.demo.worker import DEVICE_TO_HOST, HOST_TO_DEVICE, PAGEABLE, PINNED, Worker
 
 ENGINE_PID = 4100
 FIRST_WORKER_PID = 4200
-#: Batch sizes that CUDA graphs were captured for, with the graph's id.
-GRAPHS = ((192, 21), (200, 22), (208, 23))
-_GRAPH_VARIANTS = 3
-_PREFILL_TOKENS = 4096
+_COMMUNICATOR = 5_812_339_284_771_002_113
+#: A host that is more steps ahead than this fills the command buffer.
+_ASYNCHRONOUS = 1
 
 
-def _segments(nodes: Sequence[Node]) -> list[list[Node]]:
-    """Split nodes so that every collective ends a segment."""
-    found: list[list[Node]] = [[]]
-    for node in nodes:
-        found[-1].append(node)
-        if node.collective:
-            found.append([])
-    return [segment for segment in found if segment]
+@dataclass(frozen=True)
+class Step:
+    """One step as it really was.
+
+    Attributes:
+        batch: What it worked on.
+        phase: ``steady``, ``warm_up`` or ``drain``.
+        starts: When its first op started, per worker.
+        ends: When its last op ended, per worker.
+    """
+
+    batch: Batch
+    phase: str
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
 
 
 class Server:
@@ -51,183 +52,214 @@ class Server:
         self.spec = spec
         self.sink = sink
         self.rng = Random(f"run {spec.seed}")
-        causes = spec.causes
-        self.workers = [
-            Worker(
-                sink,
-                Random(f"rank {spec.seed} {rank}"),
-                pid=FIRST_WORKER_PID + rank,
-                rank=rank,
-                slowness=causes.straggler_factor if rank == causes.straggler_rank else 1.0,
-            )
-            for rank in range(spec.workers)
-        ]
+        self.ledger = causes.Ledger()
+        self.style = STYLES[spec.markers]
+        self.steps: list[Step] = []
+        self.workers = [self._worker(rank) for rank in range(spec.workers)]
         self.engine = VM | ENGINE_PID << 24 | ENGINE_PID
         self.api_thread = self.engine + 7
         self.now = 0
         self.generation = GRAPHS[0][0]
-        self._replays = {graph: [self._graph(graph) for _ in range(_GRAPH_VARIANTS)] for _, graph in GRAPHS}
-        self._prefill = [self._layer(PREFILL_LAYER) for _ in range(_GRAPH_VARIANTS)]
-        self._decode = [self._layer(DECODE_LAYER, spec.decode_scale) for _ in range(_GRAPH_VARIANTS)]
-        self._small = {kernel: [w.node(kernel) for w in self.workers] for kernel in (*PREPARE, *SAMPLE)}
+        self.forward = Forward(spec, self.workers, self.rng, self.ledger)
 
-    # -- prepared kernels --------------------------------------------------------------------------------------------
+    def _worker(self, rank: int) -> Worker:
+        spec = self.spec
+        worker = Worker(
+            self.sink,
+            Random(f"rank {spec.seed} {rank}"),
+            self.ledger,
+            pid=FIRST_WORKER_PID + rank,
+            rank=rank,
+            slowness=spec.causes.straggler_factor if rank == spec.causes.straggler_rank else 1.0,
+            communication_factor=spec.causes.communication_factor,
+            jitter=spec.jitter,
+            queues=spec.lookahead > _ASYNCHRONOUS,
+        )
+        worker.registered = self.style.registered
+        worker.records_memory = spec.memory_events
+        return worker
 
-    def _layer(self, kernels: Sequence[Kernel], scale: float = 1.0) -> list[list[Node]]:
-        """Return, per kernel of a layer, one prepared kernel per worker."""
-        return [[w.node(kernel, scale=scale) for w in self.workers] for kernel in kernels]
+    def _due(self, every: int) -> bool:
+        """Tell whether what comes every so many decode steps comes with this one."""
+        if not every:
+            return False
+        done = sum(not step.batch.context_requests for step in self.steps)
+        return done % every == every - 1
 
-    def _graph(self, graph: int) -> list[list[list[Node]]]:
-        """Return the segments of one graph, each as one list of nodes per worker."""
-        kernels = DECODE_LAYER * self.spec.layers
-        scale = self.spec.decode_scale
-        per_worker = [
-            _segments([w.node(k, scale=scale, node=graph << 32 | i + 1, graph=graph) for i, k in enumerate(kernels)])
-            for w in self.workers
-        ]
-        return [list(parts) for parts in zip(*per_worker)]
-
-    # -- parts of a step ---------------------------------------------------------------------------------------------
-
-    def _eager(self, kernel: Kernel, nodes: Sequence[Node], *, named: bool) -> None:
-        """Launch one kernel on every worker; a collective ends everywhere at once."""
-        starts = [w.issue(kernel, named=named) for w in self.workers]
-        together = max(starts) + nodes[0].ns
-        for w, node, start in zip(self.workers, nodes, starts):
-            w.execute(node, w.corr, start, together if node.collective else start + node.ns)
-
-    def _layers(self, kernels: Sequence[Kernel], variants: Sequence[list[list[Node]]]) -> None:
-        """Launch a model's layers eagerly, with ranges of modules and operators if the run records them."""
-        named = self.spec.nvtx and self.spec.nvtx_ops
-        opens = {ATTENTION.start: "self_attn", MLP.start: "mlp"}
-        closes = {ATTENTION.stop - 1, MLP.stop - 1}
-        for layer in range(self.spec.layers):
-            prepared = variants[int(self.rng.random() * len(variants))]
-            if named:
-                self._push(f"{{'Module': 'model.layers.{layer}', 'Inputs': [[{_PREFILL_TOKENS}, 8192]]}}")
-            for position, kernel in enumerate(kernels):
-                if named and position in opens:
-                    self._push(f"model.layers.{layer}.{opens[position]}")
-                self._eager(kernel, prepared[position], named=named)
-                if named and position in closes:
-                    self._pop()
-            if named:
-                self._pop()
-            self.sink.flush()
-
-    def _replay(self, graph: int) -> None:
-        """Launch one CUDA graph on every worker."""
-        node_mode = self.spec.graph_mode == "node"
-        corrs = [w.call("cudaGraphLaunch_v10000", 95_000) for w in self.workers]
-        firsts = []
-        for w in self.workers:
-            w.gpu = w.ready()
-            firsts.append(w.gpu)
-        variant = self._replays[graph][int(self.rng.random() * _GRAPH_VARIANTS)]
-        for segment in variant:
-            for w, corr, nodes in zip(self.workers, corrs, segment):
-                w.replay(nodes[:-1] if nodes[-1].collective else nodes, corr, visible=node_mode)
-            if segment[0][-1].collective:
-                end = max(w.gpu for w in self.workers) + segment[0][-1].ns
-                for w, corr, nodes in zip(self.workers, corrs, segment):
-                    w.execute(nodes[-1], corr, w.gpu, end, visible=node_mode)
-        if not node_mode:
-            for w, corr, first in zip(self.workers, corrs, firsts):
-                row = (first, w.gpu - variant[-1][w.rank][-1].gap_ns, corr, w.rank, w.rank + 1, w.process, graph, graph)
-                self.sink.buffer(layouts.GRAPH_TRACE).append(row)
-
-    def _push(self, text: str) -> None:
-        if self.spec.nvtx:
-            for w in self.workers:
-                w.push(text)
-
-    def _pop(self) -> None:
-        if self.spec.nvtx:
-            for w in self.workers:
-                w.pop()
-
-    # -- steps -------------------------------------------------------------------------------------------------------
+    # -- between steps -----------------------------------------------------------------------------------------------
 
     def _schedule(self) -> None:
         """Let the engine think, then wake the workers."""
+        found = self.spec.causes
         begin = self.now
-        self.now += int(self.spec.causes.scheduler_ns * (0.8 + 0.4 * self.rng.random()))
-        if self.spec.nvtx:
-            third = (self.now - begin) // 3
+        self.now += int(found.scheduler_ns * (0.8 + 0.4 * self.rng.random()))
+        third = (self.now - begin) // 3
+        if self.style.on_workers:
+            for text in self.style.schedule:
+                self.forward.push(text)
+                for w in self.workers:
+                    w.host += third
+                self.forward.pop(text)
+            self.now = max(w.host for w in self.workers)
+        elif self.spec.nvtx and self.style.schedule:
             nvtx = self.sink.buffer("NVTX_EVENTS")
-            nvtx.append((begin + 900, begin + third, "llm_engine step: process_outputs", None, self.engine, 0, 59))
-            nvtx.append((begin + third + 900, self.now - 900, "schedule: allocate_slots", None, self.engine, 0, 59))
+            spans = ((begin + 900, begin + third), (begin + third + 900, self.now - 900))
+            for text, (start, end) in zip(self.style.schedule, spans):
+                nvtx.append((start, end, text, None, self.engine, 0, 59))
         if self.spec.osrt:
             self.sink.buffer("OSRT_API").append((begin, self.now, self.api_thread, self.sink.string("epoll_wait")))
         for w in self.workers:
-            wake = self.now + 12_000 + int(18_000 * self.rng.random())
-            if self.spec.osrt:
-                w.sleep("sem_clockwait", wake)
-            w.host = max(w.host, wake)
+            self._wake(w, self.now + 12_000 + int(18_000 * self.rng.random()))
+            w.lose(found.between_steps_ns if self.steps else 0, causes.BETWEEN_STEPS)
+            if found.pause_between and self._due(found.pause_every):
+                w.lose(found.pause_ns, causes.OUTLIERS)
+            self._profile(w)
 
-    def _prepare(self) -> None:
+    def _wake(self, worker: Worker, moment: int) -> None:
+        """Let a worker wait for the engine's word, unless it is its own engine."""
+        if self.style.on_workers:
+            return
+        if self.spec.osrt:
+            worker.sleep("sem_clockwait", moment)
+        worker.host = max(worker.host, moment)
+
+    def _profile(self, worker: Worker) -> None:
+        """Let the profiler flush its buffers or patch kernels, by turns, on the thread that launches."""
+        ns = self.spec.causes.profiler_ns
+        if ns and len(self.steps) % 2:
+            worker.hold(INSTRUMENTATION, "CUPTI Instrumentation", ns)
+        elif ns:
+            worker.hold(BUFFER_FLUSH, "CUPTI Buffer flush", ns)
+
+    def _idle(self, ns: int, cause: str) -> None:
+        """Let the engine wait in the OS for requests, and the workers for the engine, once all work is done."""
+        self._settle()
+        begin = max(w.host for w in self.workers) + 30_000
+        self.now = begin + ns
+        if self.spec.osrt:
+            wait = self.sink.string("epoll_wait")
+            rows = [(begin, self.now, thread, wait) for thread in (self.engine, self.api_thread)]
+            self.sink.buffer("OSRT_API").extend(rows)
+        for w in self.workers:
+            before = w.turn(cause)
+            if self.spec.osrt:
+                w.sleep("poll" if self.style.on_workers else "sem_clockwait", self.now)
+            w.host = max(w.host, self.now)
+            w.turn(before)
+
+    def _settle(self) -> None:
+        """Wait until all that was asked for is done."""
+        for w in self.workers:
+            if w.events:
+                w.wait("cudaEventSynchronize_v3020", w.events[-1] + self.spec.causes.sync_tail_ns, EVENT_SYNC)
+                w.events.clear()
+                w.spend(60_000)
+
+    # -- parts of a step ---------------------------------------------------------------------------------------------
+
+    def _prepare(self, batch: Batch) -> None:
         """Copy a step's inputs and build its metadata on the GPU."""
-        causes = self.spec.causes
-        self._push("gpu_model_runner: preprocess")
+        found = self.spec.causes
+        decodes = batch.kind == "decode"
+        self.forward.push(self.style.preprocess)
         for w in self.workers:
-            w.spend(150_000)
-            for size in (causes.input_bytes, causes.input_bytes // 2, causes.input_bytes * 4):
-                w.copy(HOST_TO_DEVICE, size, host_kind=PAGEABLE if causes.pageable_inputs else PINNED)
-        for kernel in PREPARE:
-            self._eager(kernel, self._small[kernel], named=False)
+            w.lose(found.input_code_ns, causes.IN_STEP)
+            w.spend(self.spec.preprocess_ns)
+            for size in (found.input_bytes, found.input_bytes // 2, found.input_bytes * 4):
+                w.copy(HOST_TO_DEVICE, size, host_kind=PAGEABLE if found.pageable_inputs else PINNED)
+        self.forward.small(PREPARE, load_ns=found.load_ns if decodes and self._due(found.load_every) else 0)
+        if decodes:
+            self._disturb()
         for w in self.workers:
-            if causes.extra_sync:
-                w.wait("cudaStreamSynchronize_v3020", max(w.host, w.gpu) + causes.extra_sync_ns, STREAM_SYNC)
-        self._pop()
+            if found.pageable_bytes:
+                w.copy(HOST_TO_DEVICE, found.pageable_bytes, host_kind=PAGEABLE)
+            if found.extra_sync:
+                w.wait("cudaStreamSynchronize_v3020", max(w.host, w.gpu) + found.extra_sync_ns, STREAM_SYNC)
+        self.forward.pop(self.style.preprocess)
+
+    def _disturb(self) -> None:
+        """Let happen what comes with some decode steps, or with all of them, before their forward pass."""
+        found = self.spec.causes
+        self.forward.storm()
+        for w in self.workers:
+            if not found.pause_between and self._due(found.pause_every):
+                w.lose(found.pause_ns, causes.OUTLIERS)
+            if self._due(found.allocate_every):
+                w.memory("cudaFree_v3020", found.allocate_ns // 2, 512 << 20)
+                w.memory("cudaMalloc_v3020", found.allocate_ns - found.allocate_ns // 2, 512 << 20)
+            if found.offload_bytes and found.offload_hidden:
+                w.copy_beside(found.offload_bytes)
+            elif found.offload_bytes:
+                w.copy(HOST_TO_DEVICE, found.offload_bytes)
 
     def _finish(self) -> None:
-        """Sample, copy the tokens back and wait for them."""
-        self._push("gpu_model_runner: sample")
-        for kernel in SAMPLE:
-            self._eager(kernel, self._small[kernel], named=False)
-        self._pop()
-        self._push("gpu_model_runner: bookkeep")
+        """Sample, copy the tokens back, and wait for those of this step or of one before."""
+        self.forward.push(self.style.sample)
+        self.forward.small(SAMPLE)
+        self.forward.pop(self.style.sample)
+        self.forward.push(self.style.bookkeep)
         for w in self.workers:
             w.copy(DEVICE_TO_HOST, 1_600)
             w.call("cudaEventRecord_v3020", 1_900)
-            w.wait("cudaEventSynchronize_v3020", w.gpu + self.spec.causes.sync_tail_ns, EVENT_SYNC)
+            w.events.append(w.gpu)
+            if len(w.events) > self.spec.lookahead:
+                until = w.events.popleft() + self.spec.causes.sync_tail_ns
+                w.wait("cudaEventSynchronize_v3020", until, EVENT_SYNC)
             w.spend(60_000)
-        self._pop()
+        self.forward.pop(self.style.bookkeep)
         self.now = max(w.host for w in self.workers) + 25_000
 
-    def prefill(self) -> None:
-        """Run a step that computes a chunk of new prompts beside the running requests."""
+    # -- steps -------------------------------------------------------------------------------------------------------
+
+    def _step(self, batch: Batch, *, graph: int = 0, phase: str = "steady") -> None:
+        """Run one step; one without prompts takes the graphs of a batch size."""
+        marker = self.style.step(len(self.steps), batch) if self.style.step else None
         self._schedule()
-        self._push(
-            f"execute_context_2({_PREFILL_TOKENS - self.generation})_generation_{self.generation}({self.generation})"
-        )
-        self._prepare()
-        self._push("gpu_model_runner: forward")
         for w in self.workers:
-            w.clear(65_536)
-        self._layers(PREFILL_LAYER, self._prefill)
-        self._pop()
+            w.turn(causes.IN_STEP)
+            w.began = -1
+        self.forward.push(marker)
+        self._prepare(batch)
+        self.forward.push(self.style.forward)
+        if batch.kind == "decode":
+            self._decode(graph, phase)
+        else:
+            for w in self.workers:
+                w.clear(65_536)
+            self.forward.prefill()
+        self.forward.pop(self.style.forward)
         self._finish()
-        self._pop()
+        self.forward.pop(marker)
+        for w in self.workers:
+            w.turn(causes.BETWEEN_STEPS)
+        self.steps.append(Step(batch, phase, tuple(w.began for w in self.workers), tuple(w.done for w in self.workers)))
         self.sink.flush()
 
-    def decode(self) -> None:
-        """Run a step that makes one token per running request."""
-        self.generation, graph = GRAPHS[int(self.rng.random() * len(GRAPHS))]
-        self._schedule()
-        self._push(f"execute_context_0(0)_generation_{self.generation}({self.generation})")
-        self._prepare()
-        self._push("gpu_model_runner: forward")
+    def _decode(self, graph: int, phase: str) -> None:
+        found = self.spec.causes
         for w in self.workers:
-            w.host += self.spec.causes.launch_delay_ns
-        if self.spec.graph_mode == "none":
-            self._layers(DECODE_LAYER, self._decode)
-        else:
-            self._replay(graph)
-        self._pop()
-        self._finish()
-        self._pop()
-        self.sink.flush()
+            w.lose(found.launch_delay_ns, causes.IN_STEP)
+            if w.rank == found.straggler_rank:
+                w.lose(found.straggler_code_ns, causes.STRAGGLER)
+            if phase == "warm_up":
+                w.lose(self.spec.warmup_ns, causes.WARM_UP)
+            w.stall(found.stall_ns)
+        self.forward.decode(graph)
+
+    def prefill(self, *, alone: bool = False) -> None:
+        """Run a step that computes a chunk of new prompts, beside the running requests if there are any."""
+        generation = 0 if alone or not self.style.mixes else self.generation
+        self._step(Batch(2, PREFILL_TOKENS - generation, generation))
+
+    def decode(self, number: int) -> None:
+        """Run the decode step with a number, which makes one token per running request."""
+        self.generation, graph = GRAPHS[int(self.rng.random() * len(GRAPHS))]
+        requests, phase = self.generation, "warm_up" if number < self.spec.warmup_steps else "steady"
+        left = self.spec.decode_steps - number
+        if left <= self.spec.drain_steps:
+            requests, phase = max(1, requests >> (self.spec.drain_steps - left + 1)), "drain"
+            self._idle(self.spec.drain_ns, causes.DRAIN)
+        self._step(Batch(0, 0, requests), graph=graph, phase=phase)
 
     def startup(self) -> None:
         """Open the capture: the engine asks for its devices, every worker brings a few weights to its GPU."""
@@ -237,22 +269,32 @@ class Server:
             calls.append((begin, begin + 21_000, 1, self.engine, 1000 + number, self.sink.string(name)))
         for w in self.workers:
             w.host = 200_000 + w.rank * 9_000
-            w.call("cudaMalloc_v3020", 180_000)
+            if self.spec.nvtx and self.spec.nccl_payloads:
+                w.join(_COMMUNICATOR, self.spec.workers)
+            if self.spec.node_events and self.spec.graph_mode != "none":
+                capture(w, self.forward.pieces)
+            if self.spec.memory_events:
+                w.memory("cudaMalloc_v3020", 180_000, 16 << 30)
+            else:
+                w.call("cudaMalloc_v3020", 180_000)
             for _ in range(4):
-                w.copy(HOST_TO_DEVICE, 16 << 20)
+                w.copy(HOST_TO_DEVICE, self.spec.weights_bytes // 4)
             w.wait("cudaDeviceSynchronize_v3020", w.gpu + 6_000, CONTEXT_SYNC)
         self.now = max(w.host for w in self.workers)
 
     def run(self) -> Iterator[int]:
         """Run the whole, yielding the number of steps done."""
         self.startup()
-        done = 0
-        every = self.spec.prefill_every
+        every, gaps = self.spec.prefill_every, self.spec.causes.request_gap_every
         for step in range(self.spec.decode_steps):
-            if every and step % every == 0:
-                self.prefill()
-                done += 1
-                yield done
-            self.decode()
-            done += 1
-            yield done
+            gap = bool(gaps and step and step % gaps == 0)
+            if gap:
+                self._idle(self.spec.causes.request_gap_ns, causes.REQUESTS)
+            if gap or (every and step % every == 0):
+                self.prefill(alone=gap)
+                yield len(self.steps)
+            self.decode(step)
+            yield len(self.steps)
+        if self.spec.lookahead:
+            self._settle()
+            self.now = max(w.host for w in self.workers)

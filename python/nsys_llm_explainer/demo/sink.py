@@ -19,6 +19,10 @@ RowTuple = tuple[Any, ...]
 
 _FLUSH_ROWS = 20_000
 
+#: Rows of a table that fill other columns than most of its rows: what stands before the slash is the table.
+NVTX_PAYLOADS = "NVTX_EVENTS/payloads"
+COPY_STREAM = f"{layouts.MEMCPY}/copy stream"
+
 #: Per event table, the columns of a row in the order of its tuples, then the values that all rows share.
 EVENT_COLUMNS: dict[str, tuple[tuple[str, ...], dict[str, Scalar]]] = {
     layouts.KERNEL: (
@@ -71,6 +75,13 @@ EVENT_COLUMNS: dict[str, tuple[tuple[str, ...], dict[str, Scalar]]] = {
         ),
         {"streamId": 7, "greenContextId": 0, "copyCount": 1},
     ),
+    COPY_STREAM: (
+        (
+            *("start", "end", "correlationId", "deviceId", "contextId", "globalPid"),
+            *("bytes", "copyKind", "srcKind", "dstKind"),
+        ),
+        {"streamId": 19, "greenContextId": 0, "copyCount": 1},
+    ),
     layouts.MEMSET: (
         ("start", "end", "correlationId", "deviceId", "contextId", "globalPid", "bytes"),
         {"streamId": 7, "greenContextId": 0, "value": 0, "memKind": 2},
@@ -82,6 +93,29 @@ EVENT_COLUMNS: dict[str, tuple[tuple[str, ...], dict[str, Scalar]]] = {
     layouts.SYNCHRONIZATION: (
         ("start", "end", "contextId", "correlationId", "globalPid", "syncType", "eventId", "streamId"),
         {"deviceId": 0, "eventSyncId": 4_294_967_295},
+    ),
+    NVTX_PAYLOADS: (
+        ("start", "end", "text", "textId", "globalTid", "domainId", "eventType", "jsonText"),
+        {},
+    ),
+    layouts.OVERHEAD: (
+        ("start", "end", "globalTid", "correlationId", "nameId", "overheadType"),
+        {"eventClass": 103},
+    ),
+    "PROFILER_OVERHEAD": (
+        ("start", "end", "globalTid", "nameId", "overheadType"),
+        {},
+    ),
+    "CUDA_GRAPH_NODE_EVENTS": (
+        ("start", "end", "globalTid", "nameId", "graphNodeId", "originalGraphNodeId"),
+        {"eventClass": 77},
+    ),
+    "CUDA_GPU_MEMORY_USAGE_EVENTS": (
+        (
+            *("start", "globalPid", "deviceId", "contextId", "address", "bytes"),
+            *("memoryOperationType", "correlationId"),
+        ),
+        {"memKind": 2},
     ),
     "OSRT_API": (
         ("start", "end", "globalTid", "nameId"),
@@ -146,13 +180,17 @@ class Sink:
                 if table not in self._inserts:
                     self._inserts[table] = self._create(table)
                 self._connection.executemany(self._inserts[table], rows)
-                self.counts[table] = self.counts.get(table, 0) + len(rows)
+                name = table.partition("/")[0]
+                self.counts[name] = self.counts.get(name, 0) + len(rows)
                 rows.clear()
 
-    def _create(self, table: str) -> str:
-        """Create an event table and return its INSERT statement."""
-        bound, constants = EVENT_COLUMNS[table]
-        self._connection.execute(layouts.ddl(table, self.version))
+    def _create(self, kind: str) -> str:
+        """Create an event table, if it is not there yet, and return the INSERT statement of a kind of its rows."""
+        bound, constants = EVENT_COLUMNS[kind]
+        table = kind.partition("/")[0]
+        if table not in self.counts:
+            self._connection.execute(layouts.ddl(table, self.version))
+            self.counts[table] = 0
         present = [column.name for column in layouts.columns(table, self.version)]
         missing = [name for name in bound if name not in present]
         if missing:

@@ -1,112 +1,80 @@
-"""The host waits in a blocking synchronisation while the GPUs stand idle.
+"""The host waits in a blocking synchronisation while the GPU has nothing to do.
 
 What it means:
-    A blocking call (cudaStreamSynchronize, cudaEventSynchronize, ...) and idle devices of the same process coincide.
-    Only that coincidence counts: a blocking call while the GPU works just waits for a result.
+    The next work had not been asked for, because the thread that asks for it was in cudaStreamSynchronize,
+    cudaEventSynchronize, cudaDeviceSynchronize or the like, and the GPU was idle. A blocking call while the GPU works
+    just waits for a result, and does not count.
 
 Why it matters:
-    In that time neither side does anything: the result is there, or not yet asked for, and the next work is not
-    queued. It typically stands between two decode steps, where the host fetches the sampled tokens before it can
-    launch the next step.
+    In that time neither side does anything. It typically stands at the end of a step, where the host fetches the
+    sampled tokens before it can launch the next step, and wakes up late.
 
 What to do:
-    Queue the next step before fetching the last one's result (asynchronous scheduling, overlap scheduling), take
-    synchronisations (.item(), .cpu(), print of a tensor) out of the step, and copy into pinned memory asynchronously.
+    Queue the next step before fetching the last one's result (asynchronous or overlap scheduling), take hidden
+    synchronisations (.item(), .cpu(), .tolist(), printing a tensor) out of the step, and copy results into pinned
+    memory with an event that is awaited one step later. Spinning instead of blocking waits
+    (cudaDeviceScheduleSpin) shorten the wake-up.
+
+How to verify:
+    The named call in the named range is gone from host_calls, or moved behind a launch. After a change host_sync in
+    step_kinds has to fall.
+
+What would contradict it:
+    An exposed time near zero although the calls are long: they wait for a busy GPU, which is the limit then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from nsys_llm_explainer.findings import facts
-from nsys_llm_explainer.findings.rule import Claim, DeviceKey, Draft, Pool, Rule, Threshold
+from nsys_llm_explainer.findings import gaps
+from nsys_llm_explainer.findings.case import Case, Row
+from nsys_llm_explainer.findings.ledger import HOST_SYNC, Gaps
+from nsys_llm_explainer.findings.rule import BY_SHARE, SHARES, Draft, Rule
 from nsys_llm_explainer.render import format as fmt
-from nsys_llm_explainer.report import Evidence, Finding, Report
+from nsys_llm_explainer.report import Evidence, Finding
 
 ID = "exposed_sync"
-HIGH_SHARE = 0.10
-MEDIUM_SHARE = 0.05
-LOW_SHARE = 0.02
+GAPS = Gaps(places=frozenset({"inside_step", "between_steps", "before_steps", "after_steps", "no_steps"}))
 SHOWN_CALLS = 3
 
-
-def check(report: Report) -> Iterator[Draft]:
-    """Yields one finding for all exposed synchronisation of the trace."""
-    device_time = facts.device_time(report)
-    calls = [row for row in facts.rows(report, "sync", "sync_calls") if row["kind"] == "blocking" and row["exposed_ns"]]
-    if not device_time or not calls:
-        return
-    claims = tuple(_claims(report, calls))
-    idle = sum(device.idle_ns for device in facts.devices(report))
-    at_stake = min(idle, sum(claim.ns for claim in claims))
-    share = at_stake / device_time
-    severity = facts.severity_of(share, high=HIGH_SHARE, medium=MEDIUM_SHARE, low=LOW_SHARE)
-    if severity is None:
-        return
-    calls.sort(key=lambda row: (-row["exposed_ns"], row["api_name"]))
-    yield Draft(
-        Finding(
-            ID,
-            severity,
-            f"Host waits in blocking calls while GPUs stand idle: {fmt.percent(share)} of the device time",
-            tuple(map(_evidence, calls[:SHOWN_CALLS])),
-            (
-                (
-                    "Launch the next step before fetching the result of the last one: asynchronous (overlap) "
-                    "scheduling in the engine, or an event that is awaited one step later."
-                ),
-                (
-                    "Find the caller: .item(), .cpu(), .tolist() and tensor printing synchronise; so does "
-                    "cudaMemcpyAsync with pageable memory."
-                ),
-                (
-                    "Open the longest gaps (table gpu_idle_gaps) in the Nsight Systems GUI and look at the thread that "
-                    "waits."
-                ),
-            ),
-        ),
-        claims,
-    )
-
-
-def _claims(report: Report, calls: list[dict[str, Any]]) -> Iterator[Claim]:
-    """Yields the exposed time of each process on each of its devices: while it is exposed, all of them are idle."""
-    by_pid: dict[int, int] = {}
-    for row in facts.rows(report, "processes", "sync_by_pid"):
-        if row["kind"] == "blocking" and row["exposed_ns"]:
-            by_pid[row["pid"]] = by_pid.get(row["pid"], 0) + row["exposed_ns"]
-    if not by_pid:
-        yield Claim(Pool.IDLE, sum(row["exposed_ns"] for row in calls))
-        return
-    devices = facts.devices_of_processes(report)
-    for pid, exposed_ns in sorted(by_pid.items()):
-        of_pid: list[DeviceKey] = sorted(devices.get(pid, ()), key=str)
-        if not of_pid:
-            yield Claim(Pool.IDLE, exposed_ns)
-        for device in of_pid:
-            yield Claim(Pool.IDLE, exposed_ns, device)
-
-
-def _evidence(row: dict[str, Any]) -> Evidence:
-    names = ("api_name", "calls", "total_ns", "exposed_ns", "p90_ns", "max_ns")
-    return Evidence(
-        f"{row['api_name']}: GPUs idle for {fmt.duration(row['exposed_ns'])} of the {fmt.duration(row['total_ns'])} in "
-        f"{fmt.counted(row['calls'], 'call')}, longest call {fmt.duration(row['max_ns'])}",
-        "sync",
-        "sync_calls",
-        {name: row[name] for name in names},
-    )
-
-
-RULE = Rule(
-    ID,
-    "Exposed synchronisation",
-    __doc__ or "",
-    check,
+_RECOMMENDATIONS = (
     (
-        Threshold("HIGH_SHARE", fmt.percent(HIGH_SHARE), "of the device windows: high"),
-        Threshold("MEDIUM_SHARE", fmt.percent(MEDIUM_SHARE), "of the device windows: medium"),
-        Threshold("LOW_SHARE", fmt.percent(LOW_SHARE), "of the device windows: low; under it there is no finding"),
+        "Launch the next step before fetching the result of the last one: asynchronous (overlap) scheduling in the "
+        "engine, or an event that is awaited one step later."
     ),
+    (
+        "Find the caller: .item(), .cpu(), .tolist() and tensor printing synchronise; so does cudaMemcpyAsync with "
+        "pageable memory."
+    ),
+    "Open the longest gap above in the Nsight Systems GUI and look at the thread that waits.",
 )
+
+
+def check(case: Case) -> Iterator[Draft]:
+    """Yields one finding for all exposed synchronisation of the trace."""
+    found = gaps.waits(case, GAPS, (HOST_SYNC,))
+    if not found:
+        return
+    calls = [row for row in case.rows("budget", "host_calls") if row["bucket"] == HOST_SYNC and row["idle_ns"]]
+    calls.sort(key=lambda row: -row["idle_ns"])
+    what = "while the host is in a blocking synchronisation"
+    if calls:
+        what = f"while the host is in {gaps.api(calls[0]['api_name'])}"
+    evidence = (*map(_call, calls[:SHOWN_CALLS]), *gaps.evidence(case, found))
+    title = gaps.headline(case, found, what, "is idle for")
+    yield Draft(Finding(ID, "low", title, evidence, _RECOMMENDATIONS), gaps.claims(found, GAPS), BY_SHARE)
+
+
+def _call(row: Row) -> Evidence:
+    device = fmt.device_label(row["device_id"], row["gpu_id"])
+    return Evidence(
+        f"{device} stands idle for {fmt.duration(row['idle_ns'])} while process {row['pid']} is in "
+        f"{gaps.api(row['api_name'])}",
+        "budget",
+        "host_calls",
+        row,
+    )
+
+
+RULE = Rule(ID, "Exposed synchronisation", __doc__ or "", check, SHARES)

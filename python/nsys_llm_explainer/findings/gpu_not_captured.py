@@ -11,6 +11,12 @@ What to do:
     Capture again with --trace=cuda,nvtx; spawn worker processes instead of forking them (or add
     --trace-fork-before-exec=true); make the capture range cover work on the GPU and let the application end, or stop,
     cleanly so that buffers are written.
+
+How to verify:
+    nsys-llm-explain TRACE --print-schema lists the table CUPTI_ACTIVITY_KIND_KERNEL with rows.
+
+What would contradict it:
+    A program that was not meant to use a GPU.
 """
 
 from __future__ import annotations
@@ -18,7 +24,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nsys_llm_explainer.capture import FLAGS
-from nsys_llm_explainer.findings import facts
+from nsys_llm_explainer.findings import commands
+from nsys_llm_explainer.findings.case import Case
 from nsys_llm_explainer.findings.rule import Draft, Rule, Threshold
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.report import Evidence, Finding, Report
@@ -35,10 +42,11 @@ _CAPTURE = (
 )
 
 
-def check(report: Report) -> Iterator[Draft]:
+def check(case: Case) -> Iterator[Draft]:
     """Yields a finding where the export holds no GPU operation."""
-    if facts.devices(report):
+    if case.has_gpu_work:
         return
+    report = case.report
     tables = report.trace.get("tables") or {}
     api_calls, os_calls = tables.get(_API_TABLE, 0), tables.get(_OSRT_TABLE, 0)
     yield Draft(
@@ -47,7 +55,7 @@ def check(report: Report) -> Iterator[Draft]:
             "high",
             "No GPU activity was captured",
             (_what_is_there(api_calls, os_calls), *_rejected(report), *_diagnostics(report)),
-            tuple(_advice(api_calls)),
+            (*_advice(api_calls), *commands.of(case)),
         )
     )
 

@@ -11,6 +11,13 @@ Why it matters:
 What to do:
     Capture again with --cuda-graph-trace=node for kernel-level questions. Node mode costs time per node: compare
     shares within such a trace, and keep graph mode for realistic step times.
+
+How to verify:
+    In a capture in node mode graph_kernels of the section on graphs is not 0, and the categories add up to the kernel
+    time.
+
+What would contradict it:
+    Questions about step times and idle time only: for these graph mode is the better capture.
 """
 
 from __future__ import annotations
@@ -18,28 +25,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nsys_llm_explainer.capture import FLAGS
-from nsys_llm_explainer.findings import facts
-from nsys_llm_explainer.findings.rule import Draft, Rule, Threshold
+from nsys_llm_explainer.findings import commands
+from nsys_llm_explainer.findings.case import Case
+from nsys_llm_explainer.findings.rule import Draft, Grading, Rule, Threshold
 from nsys_llm_explainer.render import format as fmt
-from nsys_llm_explainer.report import Evidence, Finding, Report
+from nsys_llm_explainer.report import Evidence, Finding
 
 ID = "graph_mode_hides_kernels"
 HIGH_SHARE = 0.50
 MEDIUM_SHARE = 0.10
 
 
-def check(report: Report) -> Iterator[Draft]:
+def check(case: Case) -> Iterator[Draft]:
     """Yields a finding where graph executions hide kernels."""
-    if facts.summary(report, "graphs").get("cuda_graph_mode") != "graph":
+    if case.summary("graphs").get("cuda_graph_mode") != "graph":
         return
-    graphs = facts.rows(report, "graphs", "cuda_graphs")
+    graphs = case.rows("graphs", "cuda_graphs")
     hidden = sum(row["total_ns"] for row in graphs)
     launches = sum(row["launches"] for row in graphs)
     if not hidden:
         return
-    seen = facts.summary(report, "kernels").get("total_ns") or 0
+    seen = case.summary("kernels").get("total_ns") or 0
     share = hidden / (hidden + seen)
-    severity = facts.severity_of(share, high=HIGH_SHARE, medium=MEDIUM_SHARE, low=0.0) or "low"
+    severity = Grading(HIGH_SHARE, MEDIUM_SHARE, low=0.0).severity(share) or "low"
     yield Draft(
         Finding(
             ID,
@@ -55,7 +63,8 @@ def check(report: Report) -> Iterator[Draft]:
                 ),
             ),
             (
-                f"For questions about kernels, capture again with {FLAGS['cuda_graph_nodes']}.",
+                f"For questions about kernels, capture again in node mode: {FLAGS['cuda_graph_nodes']}.",
+                *commands.of(case),
                 "The kernel tables of this report show only what ran outside the graphs; busy and idle are complete.",
             ),
         )

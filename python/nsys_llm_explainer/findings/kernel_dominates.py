@@ -13,6 +13,12 @@ What to do:
     Look at this kernel first: is it the variant you expect for this GPU, data type and batch size? Profile it alone
     with Nsight Compute. For a communication kernel compare the ranks first, as its time includes waiting for the
     slowest of them.
+
+How to verify:
+    ncu on this kernel: near the peak of memory or compute it is at its limit, and only less work helps.
+
+What would contradict it:
+    Executions on several streams at once: their sum then exceeds the time they take together.
 """
 
 from __future__ import annotations
@@ -21,14 +27,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from nsys_llm_explainer.findings import facts
-from nsys_llm_explainer.findings.rule import Claim, Draft, Pool, Rule, Threshold
+from nsys_llm_explainer.findings.case import Case
+from nsys_llm_explainer.findings.rule import Draft, Rule, Threshold
 from nsys_llm_explainer.render import format as fmt
-from nsys_llm_explainer.report import Evidence, Finding, Report
+from nsys_llm_explainer.report import Evidence, Finding
 
 ID = "kernel_dominates"
-HIGH_SHARE = 0.50
-MEDIUM_SHARE = 0.25
+SHARE = 0.25
 MIN_KERNELS = 50
 MIN_DEVICE_TIME_SHARE = 0.05
 
@@ -68,24 +73,21 @@ _ALWAYS = (
 )
 
 
-def check(report: Report) -> Iterator[Draft]:
+def check(case: Case) -> Iterator[Draft]:
     """Yields one finding per kernel name that takes a large part of all kernel time."""
-    total = facts.summary(report, "kernels").get("total_ns") or 0
-    if not total or (facts.summary(report, "kernels").get("kernels") or 0) < MIN_KERNELS:
+    summary = case.summary("kernels")
+    total = summary.get("total_ns") or 0
+    if not total or (summary.get("kernels") or 0) < MIN_KERNELS:
         return
     by_name: dict[str, list[dict[str, Any]]] = {}
-    for row in facts.rows(report, "kernels", "kernels"):
+    for row in case.rows("kernels", "kernels"):
         by_name.setdefault(row["kernel_name"], []).append(row)
-    device_time = facts.device_time(report)
-    minor = bool(device_time) and total < MIN_DEVICE_TIME_SHARE * device_time
     for name, rows in by_name.items():
-        time = sum(row["total_ns"] for row in rows)
-        severity = facts.severity_of(time / total, high=HIGH_SHARE, medium=MEDIUM_SHARE)
-        if severity is not None:
-            yield _draft(name, rows, total, "low" if minor else severity, device_time)
+        if sum(row["total_ns"] for row in rows) >= SHARE * total:
+            yield _draft(name, rows, total, case.ledger.total)
 
 
-def _draft(name: str, rows: list[dict[str, Any]], total: int, severity: str, device_time: int) -> Draft:
+def _draft(name: str, rows: list[dict[str, Any]], total: int, device_time: int) -> Draft:
     time = sum(row["total_ns"] for row in rows)
     calls = sum(row["calls"] for row in rows)
     label = fmt.kernel_name(name)
@@ -107,20 +109,19 @@ def _draft(name: str, rows: list[dict[str, Any]], total: int, severity: str, dev
         evidence.append(
             Evidence(
                 f"All kernels together take {fmt.percent(total / device_time)} of the device time: look elsewhere",
-                "gpu_idle",
-                "gpu_devices",
+                "budget",
+                "device_time",
                 {"total_kernel_ns": total, "window_ns": device_time},
             )
         )
     return Draft(
         Finding(
             ID,
-            severity,
+            "low",
             f"One kernel takes {fmt.percent(time / total)} of all kernel time: {label}",
             tuple(evidence),
             (*_advice(name), _ALWAYS),
-        ),
-        tuple(Claim(Pool.KERNEL, row["total_ns"], (row["device_id"], row["gpu_id"])) for row in rows),
+        )
     )
 
 
@@ -139,15 +140,14 @@ RULE = Rule(
     __doc__ or "",
     check,
     (
-        Threshold("HIGH_SHARE", fmt.percent(HIGH_SHARE), "of all kernel time: high"),
-        Threshold("MEDIUM_SHARE", fmt.percent(MEDIUM_SHARE), "of all kernel time: medium"),
+        Threshold("SHARE", fmt.percent(SHARE), "of all kernel time; the finding is low, as it is no fault by itself"),
         Threshold(
             "MIN_KERNELS", fmt.count(MIN_KERNELS), "kernel executions, under which shares say little: no finding"
         ),
         Threshold(
             "MIN_DEVICE_TIME_SHARE",
             fmt.percent(MIN_DEVICE_TIME_SHARE),
-            "of the device windows is kernel time; under it the finding is low, as the time goes elsewhere",
+            "of the device windows is kernel time; under it the finding says that the time goes elsewhere",
         ),
     ),
 )

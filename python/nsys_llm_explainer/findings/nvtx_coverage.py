@@ -12,6 +12,12 @@ What to do:
     Switch the engine's NVTX ranges on (VLLM_NVTX_SCOPES_FOR_PROFILING=1, --enable-layerwise-nvtx-tracing with
     --enforce-eager, TLLM_LLMAPI_ENABLE_NVTX=1, torch.autograd.profiler.emit_nvtx) and capture with --trace=cuda,nvtx.
     Kernels that were launched before the capture began have no call and cannot be attributed.
+
+How to verify:
+    coverage in the summary of the section on NVTX ranges is above 70 %.
+
+What would contradict it:
+    Questions that need no ranges: the budget, the kernels and the gaps are complete without them.
 """
 
 from __future__ import annotations
@@ -19,10 +25,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nsys_llm_explainer.capture import FLAGS
-from nsys_llm_explainer.findings import facts
+from nsys_llm_explainer.findings import commands
+from nsys_llm_explainer.findings.case import Case
 from nsys_llm_explainer.findings.rule import Draft, Rule, Threshold
 from nsys_llm_explainer.render import format as fmt
-from nsys_llm_explainer.report import Evidence, Finding, Report
+from nsys_llm_explainer.report import Evidence, Finding
 
 ID = "nvtx_coverage"
 MEDIUM_COVERAGE = 0.70
@@ -43,14 +50,13 @@ _NAMES = (
 )
 
 
-def check(report: Report) -> Iterator[Draft]:
+def check(case: Case) -> Iterator[Draft]:
     """Yields a finding where ranges cover little, a hint where none were captured."""
-    if not facts.devices(report):
+    if not case.has_gpu_work:
         return
-    section = facts.present(report, "nvtx")
-    summary = facts.summary(report, "nvtx")
-    if section is None or not summary.get("ranges"):
-        yield _no_ranges()
+    summary = case.summary("nvtx")
+    if not summary.get("ranges"):
+        yield _no_ranges(case)
         return
     coverage = summary.get("coverage")
     if coverage is None or coverage >= MEDIUM_COVERAGE:
@@ -87,14 +93,14 @@ def check(report: Report) -> Iterator[Draft]:
     yield Draft(Finding(ID, "medium", title, tuple(evidence), tuple(recommendations)))
 
 
-def _no_ranges() -> Draft:
+def _no_ranges(case: Case) -> Draft:
     return Draft(
         Finding(
             ID,
             "low",
             "No NVTX ranges were captured: time cannot be told apart by step, layer or phase",
             (Evidence("The export holds no NVTX push/pop or start/end range in this window", "nvtx"),),
-            (f"Add nvtx to the capture ({FLAGS['nvtx']}).", _SWITCH_ON),
+            (f"Add nvtx to the capture ({FLAGS['nvtx']}).", _SWITCH_ON, *commands.of(case)),
         )
     )
 

@@ -11,6 +11,12 @@ Why it matters:
 What to do:
     Analyse that phase alone: look up in the Nsight Systems GUI when it runs, pass that time as --window, and compare
     its kernels with the whole.
+
+How to verify:
+    The share of the phase in a window of that phase alone is near 100 %.
+
+What would contradict it:
+    A low NVTX coverage: then the phase dominates only the part that ranges cover.
 """
 
 from __future__ import annotations
@@ -18,19 +24,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nsys_llm_explainer.findings import facts
+from nsys_llm_explainer.findings.case import Case
 from nsys_llm_explainer.findings.rule import Draft, Rule, Threshold
 from nsys_llm_explainer.phase_map import UNMAPPED
 from nsys_llm_explainer.render import format as fmt
-from nsys_llm_explainer.report import Evidence, Finding, Report
+from nsys_llm_explainer.report import Evidence, Finding
 
 ID = "phase_dominates"
 SHARE = 0.70
 
 
-def check(report: Report) -> Iterator[Draft]:
+def check(case: Case) -> Iterator[Draft]:
     """Yields a finding for the phase that dominates, if one does."""
-    for row in facts.rows(report, "phases", "nvtx_phases"):
+    for row in case.rows("phases", "nvtx_phases"):
         share = row["kernel_share"]
         if share is not None and share >= SHARE:
             yield _unmapped(row) if row["phase"] == UNMAPPED else _phase(row)

@@ -12,6 +12,12 @@ What to do:
     Export again with a current nsys (nsys export --type sqlite --lazy=false); capture the workers themselves
     (VLLM_WORKER_MULTIPROC_METHOD=spawn, --trace-fork-before-exec=true); in containers share the pid namespace with
     the profiler.
+
+How to verify:
+    After a new export every worker stands in the table processes with its own device and its own kernels.
+
+What would contradict it:
+    An engine that runs all its GPU work in one process on purpose.
 """
 
 from __future__ import annotations
@@ -19,10 +25,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from nsys_llm_explainer.findings import facts
+from nsys_llm_explainer.findings.case import Case
 from nsys_llm_explainer.findings.rule import Draft, Rule, Threshold
 from nsys_llm_explainer.render import format as fmt
-from nsys_llm_explainer.report import Evidence, Finding, Report
+from nsys_llm_explainer.report import Evidence, Finding
 
 ID = "pids_look_wrong"
 PID_ZERO_SHARE = 0.50
@@ -39,9 +45,9 @@ _RECOMMENDATIONS = (
 )
 
 
-def check(report: Report) -> Iterator[Draft]:
+def check(case: Case) -> Iterator[Draft]:
     """Yields a finding for rows with pid 0, or for workers whose GPU work is missing."""
-    processes = facts.rows(report, "processes", "processes")
+    processes = case.rows("processes", "processes")
     total = sum(row["kernels"] for row in processes)
     zero = sum(row["kernels"] for row in processes if row["pid"] == 0)
     if total and zero >= PID_ZERO_SHARE * total:

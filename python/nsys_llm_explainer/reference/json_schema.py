@@ -37,6 +37,7 @@ def report_schema() -> Json:
                 "window": _object({"start_ns": _MAYBE_INT, "end_ns": _MAYBE_INT, "source": _TEXT}),
                 "warnings": _array(_object({"code": _TEXT, "message": _TEXT, "section": _MAYBE_TEXT})),
                 "findings": _array(_finding()),
+                "capture": _capture(),
                 "sections": _object(sections),
             }
         ),
@@ -95,8 +96,17 @@ def _finding() -> Json:
             "at_stake_share": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
             "evidence": _array(evidence),
             "recommendations": _TEXTS,
+            "meaning": _TEXT,
+            "verify": _TEXT,
+            "contradicted_by": _TEXT,
         }
     )
+
+
+def _capture() -> Json:
+    command = _object({"engine": _TEXT, "title": _TEXT, "command": _TEXT, "export": _TEXT, "notes": _TEXTS})
+    lack = _object({"need": _TEXT, "question": _TEXT, "remedy": _TEXT})
+    return _object({"lacks": _array(lack), "commands": _array(command)})
 
 
 def _section(section: Mapping[str, Any]) -> Json:

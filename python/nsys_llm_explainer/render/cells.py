@@ -21,12 +21,15 @@ _PLAIN: dict[Kind, Callable[[Any], str]] = {
     Kind.US: fmt.microseconds,
     Kind.PERCENT: fmt.percent,
     Kind.FLAG: fmt.flag,
+    Kind.BYTES: fmt.size,
+    Kind.THROUGHPUT: fmt.throughput,
     Kind.INSTANT: fmt.instant,
 }
 _WITH_UNIT: dict[Kind, Callable[[Any], str]] = {
     **_PLAIN,
     Kind.MS: fmt.duration,
     Kind.US: fmt.duration,
+    Kind.INSTANT: lambda value: f"{fmt.instant(value)} s",
     Kind.RATE: lambda value: f"{fmt.rate(value)} per second",
 }
 TEXT_KINDS = frozenset({Kind.NAME, Kind.LABEL, Kind.TEXT})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nsys_llm_explainer.render import format as fmt
-from nsys_llm_explainer.report import Report
+from nsys_llm_explainer.report import Finding, Report
 
+HEALTHY = "healthy"
 _BY_OPTION = frozenset({"phases"})
 """Sections that are missing because the user did not ask for them, not because the capture lacks them."""
 
@@ -44,8 +45,23 @@ def statements(report: Report) -> list[str]:
     return found
 
 
-def verdict(report: Report) -> str | None:
-    """Returns what to say where no finding is of high or medium severity, None where one is."""
-    if any(finding.severity != "low" for finding in report.findings):
-        return None
-    return "No finding of high or medium severity. That holds only as far as this capture reaches."
+def strong(report: Report) -> list[Finding]:
+    """Returns the findings of high or medium severity, in their order."""
+    return [finding for finding in report.findings if finding.severity != "low"]
+
+
+def verdict(report: Report) -> str:
+    """Returns the report in one or two sentences: the first strong finding, or that there is none."""
+    found = strong(report)
+    if not found:
+        healthy = next((finding.title for finding in report.findings if finding.id == HEALTHY), None)
+        return f"{healthy or 'No finding of high or medium severity'}. That holds only as far as this capture reaches."
+    text = f"{found[0].title}."
+    if len(found) > 1:
+        text += f" {fmt.counted(len(found) - 1, 'more finding')} of high or medium severity."
+    return text
+
+
+def failed_checks(report: Report) -> list[str]:
+    """Returns what the report found wrong with itself."""
+    return [str(warning["message"]) for warning in report.warnings if warning["code"] == "check_failed"]

@@ -79,12 +79,19 @@ def rate(per_second: float) -> str:
 
 def size(size_bytes: int) -> str:
     """Returns a number of bytes in decimal units: ``2.7 MB``."""
+    if size_bytes < 0:
+        return f"-{size(-size_bytes)}"
     value = float(size_bytes)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 999.5:
             return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+def throughput(bytes_per_s: float) -> str:
+    """Returns bytes per second in decimal units: ``27.7 GB/s``."""
+    return f"{size(round(bytes_per_s))}/s"
 
 
 def flag(value: bool) -> str:

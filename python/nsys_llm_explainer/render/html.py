@@ -21,9 +21,7 @@ def summary_html(report: Report) -> str:
 def _parts(report: Report) -> Iterator[str]:
     yield f"<div><p><b>{text(Path(str(report.trace['path'])).name)}</b></p>"
     yield from _devices(report)
-    verdict = coverage.verdict(report)
-    if verdict is not None:
-        yield f"<p>{text(verdict)}</p>"
+    yield f"<p>{text(coverage.verdict(report))}</p>"
     if report.findings:
         yield "<ul>"
         for finding in report.findings:

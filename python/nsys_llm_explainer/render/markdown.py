@@ -12,15 +12,16 @@ from nsys_llm_explainer.render.cells import TEXT_KINDS, figure
 from nsys_llm_explainer.render.escape.markdown import code, prose
 from nsys_llm_explainer.render.markdown_tables import table_lines
 from nsys_llm_explainer.render.trace_facts import trace_facts
-from nsys_llm_explainer.report import DEFAULT_KERNEL_LIMIT, Evidence, Finding, Report
+from nsys_llm_explainer.report import DEFAULT_KERNEL_LIMIT, Finding, Report
 from nsys_llm_explainer.sections import SECTIONS, SectionView, Shown
 
 _HOW_TO_READ = (
-    "Read from the top and stop when you know enough: first what limits this report, then what to do next, then the "
-    "sections with the numbers. Device time at stake is the GPU time that a finding accounts for; no time counts for "
-    "two findings, and it is no forecast of a gain. Kernel names are shortened here; report.json and tables/ have them "
-    "in full."
+    "Read from the top and stop when you know enough: first what limits this report, then the verdict and the "
+    "findings, then where the time of each GPU went and how long the steps take, then the sections with the details. "
+    "Device time at stake is the GPU time that a finding accounts for; no time counts for two findings, and it is no "
+    "forecast of a gain. Kernel names are shortened here; report.json and tables/ have them in full."
 )
+_FIRST = ("budget", "steps")
 
 
 def report_markdown(report: Report, *, kernel_limit: int = DEFAULT_KERNEL_LIMIT) -> str:
@@ -37,12 +38,14 @@ def report_markdown(report: Report, *, kernel_limit: int = DEFAULT_KERNEL_LIMIT)
         "",
         *_warnings(report),
         *_findings(report),
-        *_facts(report),
     ]
     for view in SECTIONS:
-        section = report.sections.get(view.id)
-        if section is not None:
-            lines += _section(view, section, kernel_limit)
+        if view.id in _FIRST:
+            lines += _section(report, view, kernel_limit)
+    lines += [*_facts(report), *_capture(report)]
+    for view in SECTIONS:
+        if view.id not in _FIRST:
+            lines += _section(report, view, kernel_limit)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -53,22 +56,23 @@ def _bullets(items: Iterable[str]) -> list[str]:
 def _warnings(report: Report) -> list[str]:
     if not report.warnings:
         return []
-    # What the profiler said of itself is often noise: it stands after what limits the figures.
-    ordered = sorted(report.warnings, key=lambda warning: warning["code"] == "diagnostic")
+    # A failed check makes figures doubtful; what the profiler said of itself is often noise.
+    rank = {"check_failed": 0, "diagnostic": 2}
+    ordered = sorted(report.warnings, key=lambda warning: rank.get(str(warning["code"]), 1))
     return ["## Warnings", "", *_bullets(prose(str(warning["message"])) for warning in ordered), ""]
 
 
 def _findings(report: Report) -> list[str]:
-    lines = ["## What to do next", ""]
-    verdict = coverage.verdict(report)
-    if verdict is not None:
-        lines += [
-            f"{verdict} How far that is:",
-            "",
-            *_bullets(map(prose, coverage.statements(report))),
-            "",
-        ]
-    for number, finding in enumerate(report.findings, start=1):
+    lines = ["## Verdict", "", prose(coverage.verdict(report)), ""]
+    healthy = [finding for finding in report.findings if finding.id == coverage.HEALTHY]
+    far = [evidence.text for finding in healthy for evidence in finding.evidence]
+    far += [] if coverage.strong(report) else coverage.statements(report)
+    if far:
+        lines += ["How far that is:", "", *_bullets(map(prose, far)), ""]
+    others = [finding for finding in report.findings if finding.id != coverage.HEALTHY]
+    if others:
+        lines += ["## What to do next", ""]
+    for number, finding in enumerate(others, start=1):
         lines += [f"### {number}. {finding.severity.upper()}: {prose(finding.title)}", "", *_finding(finding), ""]
     return lines
 
@@ -78,19 +82,26 @@ def _finding(finding: Finding) -> Iterator[str]:
         share = "" if finding.at_stake_share is None else f" ({fmt.percent(finding.at_stake_share)} of the device time)"
         yield f"Device time at stake: {fmt.duration(finding.at_stake_ns)}{share}."
         yield ""
+    in_full = finding.severity != "low"
+    if in_full and finding.meaning:
+        yield f"What it usually means: {prose(finding.meaning)}"
+        yield ""
     if finding.evidence:
         yield "Evidence:"
         yield ""
-        yield from _bullets(map(_evidence, finding.evidence))
+        yield from _bullets(prose(evidence.text) for evidence in finding.evidence)
         yield ""
     if finding.recommendations:
         yield "What to do:"
         yield ""
         yield from _bullets(map(prose, finding.recommendations))
-
-
-def _evidence(evidence: Evidence) -> str:
-    return prose(evidence.text)
+    for heading, text in (
+        ("How to verify", finding.verify),
+        ("What would contradict it", finding.contradicted_by),
+    ):
+        if in_full and text:
+            yield ""
+            yield f"{heading}: {prose(text)}"
 
 
 def _facts(report: Report) -> list[str]:
@@ -102,12 +113,29 @@ def _facts(report: Report) -> list[str]:
     return [*lines, ""]
 
 
+def _capture(report: Report) -> list[str]:
+    advice = report.capture
+    if not advice.lacks:
+        return []
+    lines = ["## What this capture cannot show", ""]
+    lines += _bullets(f"{prose(lack.question)}: {prose(lack.remedy)}" for lack in advice.lacks)
+    lines.append("")
+    if advice.recipes:
+        lines += ["To see it, capture again:", ""]
+    for recipe in advice.recipes:
+        lines += [f"{recipe.title}:", "", "```bash", recipe.command, recipe.export, "```", ""]
+    return lines
+
+
 def _figure(shown: Shown, section: Section) -> str:
     text = figure(shown, section.summary)
     return prose(text) if shown.kind in TEXT_KINDS and text != fmt.ABSENT else text
 
 
-def _section(view: SectionView, section: Section, kernel_limit: int) -> list[str]:
+def _section(report: Report, view: SectionView, kernel_limit: int) -> list[str]:
+    section = report.sections.get(view.id)
+    if section is None:
+        return []
     lines = [f"## {view.title}", ""]
     if section.status != "ok":
         needs = [prose(need) for need in section.needs]

@@ -20,6 +20,11 @@ _ROWS_SHOWN = {
     "OSRT_API": "OS call",
 }
 _MAX_NAMES = 8
+_ASKED = {
+    "user": ", as asked for",
+    "steady": ", the steady state of the steps",
+    "nvtx": ", the ranges that were asked for",
+}
 
 
 def trace_facts(report: Report) -> Iterator[tuple[str, str]]:
@@ -64,7 +69,7 @@ def _window(report: Report) -> str:
     start, end = report.window.get("start_ns"), report.window.get("end_ns")
     if start is None or end is None:
         return ""
-    asked = ", as asked for" if report.window.get("source") == "user" else ""
+    asked = _ASKED.get(str(report.window.get("source")), "")
     return f"{fmt.time_range(start, end)} ({fmt.duration(end - start)}{asked})"
 
 

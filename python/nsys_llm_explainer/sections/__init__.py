@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from nsys_llm_explainer.sections import gpu_idle, graphs, kernels, launches, nvtx, phases, processes, sync
+from nsys_llm_explainer.sections import (
+    budget,
+    categories,
+    checks,
+    communication,
+    gpu_idle,
+    graphs,
+    kernels,
+    launch_path,
+    launches,
+    memory,
+    nvtx,
+    phases,
+    processes,
+    steps,
+    sync,
+)
 from nsys_llm_explainer.sections.view import Kind, SectionView, Shown, TableView
 
 SECTIONS: tuple[SectionView, ...] = (
+    budget.VIEW,
+    steps.VIEW,
+    categories.VIEW,
+    launch_path.VIEW,
+    memory.VIEW,
+    communication.VIEW,
     kernels.VIEW,
     launches.VIEW,
     sync.VIEW,
@@ -14,6 +36,7 @@ SECTIONS: tuple[SectionView, ...] = (
     phases.VIEW,
     processes.VIEW,
     graphs.VIEW,
+    checks.VIEW,
 )
 
 __all__ = ["SECTIONS", "Kind", "SectionView", "Shown", "TableView"]

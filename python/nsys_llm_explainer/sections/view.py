@@ -25,6 +25,9 @@ class Kind(Enum):
     US = "us"
     PERCENT = "percent"
     FLAG = "flag"
+    BYTES = "bytes"
+    THROUGHPUT = "throughput"
+    """Bytes per second."""
     INSTANT = "instant"
     """A moment on the trace's clock, printed in seconds."""
 

@@ -46,8 +46,8 @@ impl NameWork {
 pub struct Attribution {
     /// The innermost range of each call that has GPU work, or [`NONE`].
     pub innermost: Vec<u32>,
-    /// The same, where the innermost one is a library's, of those that are not: (call, range).
-    pub own: FxHashMap<u32, u32>,
+    /// The same, but of the ranges that no library opened, where there is one; empty where that changes nothing.
+    pub own: Vec<u32>,
     /// By (process, range name).
     pub by_name: FxHashMap<(u32, u32), NameWork>,
 }
@@ -95,13 +95,20 @@ impl Attribution {
         };
         let parts: Vec<_> = progress.timed("attribute: sum by name", || threads.par_iter().map(totals_of).collect());
         let mut attribution = Self { innermost: vec![NONE; events.calls.len()], ..Self::default() };
+        let mut overrides: Vec<(u32, u32)> = Vec::new();
         for (thread, (inner, names, own)) in threads.iter().zip(parts) {
-            attribution.own.extend(own);
+            overrides.extend(own);
             for (&call, range) in thread.calls.iter().zip(inner) {
                 attribution.innermost[call as usize] = range;
             }
             for (&key, part) in slots.keys[thread.number].iter().zip(&names) {
                 attribution.by_name.entry(key).or_default().add(part);
+            }
+        }
+        if !overrides.is_empty() {
+            attribution.own.clone_from(&attribution.innermost);
+            for (call, range) in overrides {
+                attribution.own[call as usize] = range;
             }
         }
         attribution

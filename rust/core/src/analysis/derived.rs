@@ -113,8 +113,8 @@ impl Derived {
     /// The innermost range around a call: of those that no library opened, if there is one; [`NONE`] without any.
     pub fn own_range(&self, call: u32) -> u32 {
         let Some(attribution) = self.attribution.as_ref().filter(|_| call != NONE) else { return NONE };
-        let own = attribution.own.get(&call).copied();
-        own.unwrap_or(attribution.innermost[call as usize])
+        let ranges = if attribution.own.is_empty() { &attribution.innermost } else { &attribution.own };
+        ranges[call as usize]
     }
 
     /// The time of each device in bins.
