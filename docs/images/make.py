@@ -1,4 +1,4 @@
-"""The README's picture: the demo's summary on a terminal, and the top of its report (``make pictures``).
+"""The README's picture: the demo's summary on a terminal, and its verdict and budget (``make pictures``).
 
 Takes both from examples/demo, sets them as a page, and lets a headless Chromium photograph it. Needs ``chromium`` on
 PATH (or its path in ``CHROMIUM``) and the development tools of the package.
@@ -7,6 +7,7 @@ PATH (or its path in ``CHROMIUM``) and the development tools of the package.
 from __future__ import annotations
 
 import html
+import itertools
 import os
 import re
 import shutil
@@ -21,10 +22,10 @@ HERE = Path(__file__).resolve().parent
 DEMO = HERE.parents[1] / "examples" / "demo"
 PICTURE = HERE / "demo-report.png"
 LARGEST_BYTES = 300_000
-WIDTH, HEIGHT, SCALE = 860, 1122, 1.4
-TABLE_ROWS = 6
+WIDTH, HEIGHT, SCALE = 860, 1050, 1.3
+TABLE_ROWS = 9
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-_SECTION = "Kernels"
+_SECTIONS = ("## Time budget\n", "## Steps\n", "## Steps of the engine\n")
 
 _STYLE = """
 * { box-sizing: border-box; }
@@ -75,16 +76,17 @@ def _terminal(summary: str) -> str:
 
 
 def _excerpt(report: str) -> str:
-    """Returns the top of the report, and the first rows of its longest kernels."""
+    """Returns the verdict of the report, and the top of its time budget and steps."""
     parts = re.split(r"^(?=## )", report, flags=re.MULTILINE)
-    chosen = [parts[0], *(part for part in parts if part.startswith("## What to do next"))]
-    chosen += [_first_table(part) for part in parts if part.startswith(f"## {_SECTION}\n")]
+    chosen = [part for part in parts if part.startswith("## Verdict")]
+    chosen += [_first_table(part) for part in parts if part.startswith(_SECTIONS)]
     return "\n".join(chosen)
 
 
 def _first_table(section: str) -> str:
     heading, *lines = section.splitlines()
-    table = [line for line in lines if line.startswith("|")]
+    from_table = itertools.dropwhile(lambda line: not line.startswith("|"), lines)
+    table = list(itertools.takewhile(lambda line: line.startswith("|"), from_table))
     return "\n".join([heading, "", *table[: 2 + TABLE_ROWS], ""])
 
 
