@@ -29,11 +29,13 @@ LAYERS = {
     "cli": 7,
     "__main__": 8,
 }
-#: The value offers write() and _repr_html_(), which stand above it; the command loads itself inside its Ctrl-C guard.
+#: The value offers write() and _repr_html_(), which stand above it; the command loads itself inside its Ctrl-C guard,
+#: and the demo's generator only where it is asked for.
 DEFERRED = {
     ("report", "render.outputs"),
     ("report", "render.html"),
     ("cli", "cli.run"),
+    ("cli.run", "cli.demo"),
 }
 MAY_PRINT = ("cli", "__main__", "reference.__main__")
 

@@ -74,18 +74,35 @@ impl CorrelationIndex {
         index
     }
 
+    /// Whether no row has an id.
+    pub fn is_empty(&self) -> bool {
+        matches!(&self.first, Slots::Sparse(map) if map.is_empty())
+    }
+
+    /// How many rows carry an id.
+    pub fn count(&self, id: i64) -> usize {
+        match self.slot(id) {
+            None | Some(NONE) => 0,
+            Some(SEVERAL) => self.several.get(&id).map_or(0, Vec::len),
+            Some(_) => 1,
+        }
+    }
+
+    fn slot(&self, id: i64) -> Option<u32> {
+        match &self.first {
+            Slots::Dense { base, rows } => {
+                id.checked_sub(*base).and_then(|at| usize::try_from(at).ok()).and_then(|at| rows.get(at)).copied()
+            }
+            Slots::Sparse(map) => map.get(&id).copied(),
+        }
+    }
+
     /// The row of the call that issued an op, or [`NONE`].
     pub fn find(&self, id: i64, op_start: i64) -> u32 {
         if id == 0 {
             return NONE;
         }
-        let row = match &self.first {
-            Slots::Dense { base, rows } => {
-                id.checked_sub(*base).and_then(|at| usize::try_from(at).ok()).and_then(|at| rows.get(at)).copied()
-            }
-            Slots::Sparse(map) => map.get(&id).copied(),
-        };
-        match row {
+        match self.slot(id) {
             Some(SEVERAL) => self.latest(id, op_start),
             Some(row) => row,
             None => NONE,

@@ -168,6 +168,18 @@ impl<'a> Judge<'a> {
         }
         let [expected, found] = [joined, guarded].map(count);
         self.add("GPU ops joined to a call of their own process", "all ops", expected, found, expected == found);
+        if let Some(naive) = self.input.derived.naive_joins {
+            let guarded = self.input.derived.call_of[0].iter().filter(|call| **call != NONE).count();
+            let guarded = count(guarded);
+            // What the naive join has more than this one are kernels that it gives to calls of other processes.
+            self.add(
+                "kernels joined by process and id <= pairs by id alone",
+                "kernels",
+                naive,
+                guarded,
+                guarded <= naive,
+            );
+        }
     }
 
     /// Every row of a table was accepted or stated as rejected. A window leaves out others as well.

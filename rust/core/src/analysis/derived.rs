@@ -54,6 +54,9 @@ pub struct Derived {
     pub call_of: [Vec<u32>; 4],
     /// Calls that share their correlation id with others of their process.
     pub sharing: Sharing,
+    /// How many pairs of kernel and call a join by correlation id alone would make, which is wrong where ids of several
+    /// processes are the same; `None` where there are too many processes to look.
+    pub naive_joins: Option<i64>,
     /// By device.
     pub activity: Vec<DeviceActivity>,
     /// Devices that each process uses, in ascending order.
@@ -74,12 +77,13 @@ pub struct Derived {
 impl Derived {
     /// Computes what the analyses share. The correlation ids of calls are gone afterwards: nothing else needs them.
     pub fn new(events: &mut Events, options: &Options, progress: &Progress) -> Self {
-        let (call_of, sharing) = progress.timed("find calls", || call_of(events));
+        let (call_of, sharing, naive_joins) = progress.timed("find calls", || call_of(events));
         events.calls.correlation = Ints::default();
         let events = &*events;
         let mut derived = Self {
             call_of,
             sharing,
+            naive_joins,
             activity: Vec::new(),
             devices_of_process: devices_of_process(events),
             graph_is_double: graph_is_double(events),
@@ -130,8 +134,8 @@ impl Derived {
     }
 }
 
-/// The call of each op, and which calls share their id.
-fn call_of(events: &Events) -> ([Vec<u32>; 4], Sharing) {
+/// The call of each op, which calls share their id, and how many pairs a naive join would make.
+fn call_of(events: &Events) -> ([Vec<u32>; 4], Sharing, Option<i64>) {
     let calls = &events.calls;
     let mut by_process: Vec<Vec<u32>> = vec![Vec::new(); events.processes.len()];
     for (row, &kind) in (0_u32..).zip(&calls.kind) {
@@ -164,7 +168,20 @@ fn call_of(events: &Events) -> ([Vec<u32>; 4], Sharing) {
             }));
         }
     }
-    (call_of, sharing)
+    (call_of, sharing, naive_joins(events, &indexes))
+}
+
+/// Pairs of kernels and calls of any process with the same id.
+fn naive_joins(events: &Events, indexes: &[CorrelationIndex]) -> Option<i64> {
+    const MAX_PROCESSES: usize = 16;
+    let used: Vec<&CorrelationIndex> = indexes.iter().filter(|index| !index.is_empty()).collect();
+    let kernels = &events.kernels;
+    let pairs = |row: usize| {
+        let id = kernels.correlation.get(row);
+        if id == 0 { 0 } else { used.iter().map(|index| index.count(id)).sum::<usize>() }
+    };
+    let all = || (0..kernels.len()).into_par_iter().map(pairs).sum::<usize>();
+    (used.len() <= MAX_PROCESSES).then(|| i64::try_from(all()).unwrap_or(i64::MAX))
 }
 
 /// Kernel names are few: each is looked at once.
