@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.analyses import Write, assert_missing, capability, run, section, table
+from tests.support.analyses import US, Write, assert_missing, capability, run, section, table
 from tests.support.export import Export, global_tid
 from tests.support.traces import trace_path
 
@@ -258,3 +258,14 @@ def test_the_timeline_holds_every_nanosecond_of_the_buckets(export_file: Write) 
             levels[line["level"]][line["device_id"], bucket] = sum(bins)
             assert max(bins) <= line["bin_ns"]
     assert levels[0] == levels[1] == totals
+
+
+def test_a_late_launch_is_told_from_a_queue(export_file: Write) -> None:
+    export = Export().kernel("a", 0, 100 * US)
+    export.call(LAUNCH, 110 * US, 118 * US, corr=1).kernel("late", 120 * US, 200 * US, corr=1)
+    export.call(LAUNCH, 150 * US, 155 * US, corr=2).kernel("queued", 230 * US, 240 * US, corr=2)
+    found = section(export_file(export), "budget")
+    assert table(found, "gap_groups", "cause late total_ns queued_ns") == [
+        ("idle.queued", False, 30 * US, 30 * US),
+        ("idle.host_code", True, 20 * US, 2 * US),
+    ]

@@ -199,7 +199,7 @@ def test_a_repeating_sequence_with_results_is_a_step(export_file: Write) -> None
     names = ["embed", *["norm", "gemm"] * 5, "argmax"]
     found = section(export_file(repeated(names, 8, results=True)), "steps")
     assert (found.summary["source"], found.summary["confidence"]) == ("kernel_sequence", "low")
-    assert "12 kernels that begin with `embed`" in found.summary["source_detail"]
+    assert "sequences of 12 kernels" in found.summary["source_detail"]
     assert table(found, "steps", "start_ns kernels period_ns")[2] == (2010, 12, 1000)
 
 
@@ -339,3 +339,50 @@ def test_who_waits_for_requests_waits_in_the_system(export_file: Write, system_c
         export.osrt("epoll_wait", 1000, 49 * MS)
     rows = section(export_file(export), "budget").tables["gap_groups"].rows()
     assert {row["place"] for row in rows if row["max_ns"] > 10 * MS} == {place}
+
+
+def test_a_step_ends_with_the_copy_of_its_result(export_file: Write) -> None:
+    export = Export()
+    corr = 0
+    for number in range(6):
+        now = number * 1000
+        for place, (name, length) in enumerate(
+            (("norm", 20), ("gemm", 20), ("norm", 20), ("gemm", 20), *[("k", 9)] * 5)
+        ):
+            corr += 1
+            begin = now + 300 + place * 30 + (200 if place > 3 else 0)
+            export.call(LAUNCH, begin - 9, begin - 5, corr=corr).kernel(name, begin, begin + length, corr=corr)
+        export.memcpy(now + 100, now + 110, kind=1).kernel("once", now + 780, now + 790).memcpy(
+            now + 800, now + 810, kind=2
+        )
+    found = section(export_file(export), "steps")
+    # The longest gap is inside of the step; the host's wait for tokens is what tells.
+    assert table(found, "steps", "start_ns end_ns kernels")[1] == (1100, 1810, 10)
+
+
+def test_pieces_that_share_a_graph_are_one_step_between_two_results(export_file: Write) -> None:
+    export = Export()
+    corr = 0
+    for number in range(6):
+        for piece in range(5):
+            corr += 1
+            now = number * 1000 + piece * 100
+            export.call(GRAPH, now, now + 5, corr=corr)
+            export.kernel("piece", now + 10, now + 60, corr=corr, graph_node=1, graph_id=20)
+        export.memcpy(number * 1000 + 600, number * 1000 + 610, kind=2)
+    found = section(export_file(export), "steps")
+    assert table(found, "steps", "start_ns end_ns graph_launches kernels")[1] == (1010, 1610, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "rate"),
+    [
+        ("[Executor] _forward_step 4: 0 ctx reqs, 0 ctx tokens, 8 gen reqs", None),
+        ("[Executor] _forward_step 4: 2 ctx reqs, 50 ctx tokens, 0 gen reqs", 5e8),
+        ("step[EXTEND bs=2 toks=50]", 5e8),
+        ("step[DECODE bs=8]", None),
+    ],
+)
+def test_tokens_per_second_need_all_tokens(export_file: Write, name: str, rate: float | None) -> None:
+    found = section(export_file(marked([name] * 4)), "steps")
+    assert table(found, "step_kinds", "tokens_per_s") == [(rate,)]

@@ -127,7 +127,10 @@ fn group_table(input: &Input<'_>, spec: TableSpec) -> Table {
     let order = |a: &GroupRow<'_>, b: &GroupRow<'_>| {
         let key = |&(device, (key, group)): &GroupRow<'_>| {
             let texts = (text(key.call_name), range_text(key.range_name));
-            (Reverse(group.total), device, key.cause, texts, key.place, key.short, key.next_graph, key.step_kind)
+            {
+                let flags = (key.short, key.next_graph, key.late);
+                (Reverse(group.total), device, key.cause, texts, key.place, flags, key.step_kind)
+            }
         };
         key(a).cmp(&key(b))
     };
@@ -140,13 +143,15 @@ fn group_table(input: &Input<'_>, spec: TableSpec) -> Table {
             key.place.as_str().into(),
             if key.short { SHORT } else { LONG }.into(),
             key.next_graph.into(),
+            key.late.into(),
             key.step_kind.map(|kind| StepKind::ALL[usize::from(kind)].as_str()).into(),
             group.gaps.into(),
             group.total.into(),
             (group.total as f64 / group.gaps as f64).into(),
             (group.longest.1 - group.longest.0).into(),
         ];
-        let last = [group.steady.into(), group.longest.0.into(), group.longest.1.into()];
+        let settled = input.derived.steps.settled.map(|_| group.settled);
+        let last = [group.steady.into(), settled.into(), group.longest.0.into(), group.longest.1.into()];
         device_cells(input, device).into_iter().chain(first).chain(part_cells(&group.parts)).chain(last).collect()
     });
     Table::new(spec, total, rows)

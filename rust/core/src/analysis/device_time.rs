@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::derived::{Derived, DeviceActivity};
-use super::gap_place::{Place, Places};
+use super::gap_place::{Place, Places, Wait};
 use super::host_work::{HostWork, ThreadCalls, Walker};
 use super::iterations::Step;
 use super::op_order::{OpAt, OpOrder};
@@ -66,6 +66,9 @@ pub(super) type Parts = [i64; CAUSES];
 /// Gaps under this length are those of launching, longer ones of waiting.
 pub(super) const SHORT_GAP_NS: i64 = 50_000;
 
+/// From the end of a launch call to the start of its op it takes a few microseconds; what takes longer waits.
+const LAUNCH_LATENCY_NS: i64 = 10_000;
+
 /// An idle gap with its causes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Gap {
@@ -100,6 +103,8 @@ pub(super) struct GroupKey {
     pub(super) place: Place,
     pub(super) short: bool,
     pub(super) next_graph: bool,
+    /// Whether the call ended so shortly before the gap did that the rest is the latency of a launch, not a queue.
+    pub(super) late: bool,
     /// Kind of the step of the next op, as its place in [`crate::model::step_mark::StepKind::ALL`].
     pub(super) step_kind: Option<u8>,
 }
@@ -111,6 +116,8 @@ pub(super) struct Group {
     pub(super) total: i64,
     pub(super) parts: Parts,
     pub(super) steady: i64,
+    /// The part between warm-up and draining.
+    pub(super) settled: i64,
     /// The longest gap; of equal ones the first.
     pub(super) longest: (i64, i64),
 }
@@ -283,7 +290,7 @@ impl Sweep<'_> {
         let mut segments = std::mem::take(&mut state.segments);
         segments.clear();
         let mut call = NONE;
-        let mut sees_system = false;
+        let (mut sees_system, mut for_requests) = (false, 0);
         if let Some(op) = next {
             call = call_of(op);
             let kind = calls.kind_of(call as usize);
@@ -298,7 +305,9 @@ impl Sweep<'_> {
                     HostWork::Code => HOST_CODE,
                 };
                 segments.push((start, end, bucket));
-                if inside != NONE {
+                if work == HostWork::Os {
+                    for_requests += if self.threads.waits_for_requests(self.events, inside) { end - start } else { 0 };
+                } else if inside != NONE {
                     let inside = calls.kind_of(inside as usize);
                     *state.time.host_calls.entry((inside.process, inside.name, bucket)).or_default() += end - start;
                 }
@@ -319,8 +328,16 @@ impl Sweep<'_> {
         }
         let next = next.copied().unwrap_or(starting[0]);
         // Who waits for requests waits in the system, where that was captured; otherwise length has to do.
-        let may_wait = !sees_system || 2 * parts[HOST_OS - FIRST_IDLE] >= g1 - g0;
-        let (place, step) = places.of_gap(g0, g1, may_wait);
+        let wait = if !sees_system {
+            Wait::Unknown
+        } else if 10 * for_requests >= 9 * (g1 - g0) {
+            Wait::Requests
+        } else if 2 * parts[HOST_OS - FIRST_IDLE] >= g1 - g0 {
+            Wait::System
+        } else {
+            Wait::Busy
+        };
+        let (place, step) = places.of_gap(g0, g1, wait);
         for &(start, end, bucket) in &segments {
             state.book(start, end, bucket);
             state.suspect(start, end, bucket, place);
@@ -352,6 +369,7 @@ impl Sweep<'_> {
             place: gap.place,
             short: length < SHORT_GAP_NS,
             next_graph: gap.call != NONE && self.launches_graphs[calls.kind[gap.call as usize] as usize],
+            late: gap.call != NONE && calls.end(gap.call as usize) > gap.end - LAUNCH_LATENCY_NS,
             step_kind,
         };
         let group = state.time.groups.entry(key).or_default();
@@ -360,9 +378,10 @@ impl Sweep<'_> {
         for (sum, part) in group.parts.iter_mut().zip(gap.parts) {
             *sum += part;
         }
-        if let Some((from, to)) = state.steady {
-            group.steady += (gap.end.min(to) - gap.start.max(from)).max(0);
-        }
+        let within =
+            |window: Option<(i64, i64)>| window.map_or(0, |(from, to)| (gap.end.min(to) - gap.start.max(from)).max(0));
+        group.steady += within(state.steady);
+        group.settled += within(state.settled);
         if length > group.longest.1 - group.longest.0 {
             group.longest = (gap.start, gap.end);
         }

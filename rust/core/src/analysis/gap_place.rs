@@ -7,6 +7,23 @@ use crate::model::step_mark::StepKind;
 /// A wait between steps is one for requests from here on: no engine schedules for so long.
 const LEAST_REQUEST_GAP_NS: i64 = 10_000_000;
 
+/// A wait of the system for so many usual periods, and for so long, is one for requests whatever comes next.
+const SURE_PERIODS: f64 = 20.0;
+const SURE_REQUEST_GAP_NS: i64 = 100_000_000;
+
+/// What the host did in a gap, as far as it tells of a wait for requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// It was busy.
+    Busy,
+    /// It may have waited: nothing tells.
+    Unknown,
+    /// It was in calls of the operating system for most of the gap.
+    System,
+    /// It waited for the network or another process for nearly all of the gap.
+    Requests,
+}
+
 /// Where a gap lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Place {
@@ -47,6 +64,7 @@ pub(super) struct Places<'a> {
     reach: Vec<i64>,
     next: usize,
     request_gap_ns: f64,
+    sure_gap_ns: f64,
 }
 
 impl<'a> Places<'a> {
@@ -63,12 +81,12 @@ impl<'a> Places<'a> {
         let mut periods: Vec<i64> = order.iter().filter_map(|&at| steps.list[at].period).collect();
         let median = quantiles(&mut periods, &[0.5])[0].unwrap_or(f64::INFINITY);
         let request_gap_ns = (STEADY_FACTOR * median).max(LEAST_REQUEST_GAP_NS as f64);
-        Self { list: &steps.list, order, reach, next: 0, request_gap_ns }
+        let sure_gap_ns = (SURE_PERIODS * median).max(SURE_REQUEST_GAP_NS as f64);
+        Self { list: &steps.list, order, reach, next: 0, request_gap_ns, sure_gap_ns }
     }
 
-    /// The place of a gap, and the step of the op that ends it; `may_wait` tells whether the host may have waited for
-    /// requests meanwhile.
-    pub(super) fn of_gap(&mut self, start: i64, end: i64, may_wait: bool) -> (Place, Option<usize>) {
+    /// The place of a gap, and the step of the op that ends it.
+    pub(super) fn of_gap(&mut self, start: i64, end: i64, wait: Wait) -> (Place, Option<usize>) {
         while self.order.get(self.next).is_some_and(|&at| self.list[at].start < end) {
             self.next += 1;
         }
@@ -82,9 +100,15 @@ impl<'a> Places<'a> {
             return (Place::InsideStep, Some(self.order[before]));
         }
         let Some(after) = next else { return (Place::AfterSteps, None) };
-        let long = may_wait && (end - start) as f64 > self.request_gap_ns;
-        let place = if long && self.may_bring_requests(after) { Place::RequestGap } else { Place::BetweenSteps };
-        (place, Some(after))
+        let length = (end - start) as f64;
+        let lacks_work = match wait {
+            Wait::Busy => false,
+            Wait::Requests => length > self.request_gap_ns,
+            Wait::System | Wait::Unknown => {
+                length > self.request_gap_ns && self.may_bring_requests(after) || length > self.sure_gap_ns
+            }
+        };
+        (if lacks_work { Place::RequestGap } else { Place::BetweenSteps }, Some(after))
     }
 
     /// Whether a step may compute prompts: those that only decode go on with requests that were there before.

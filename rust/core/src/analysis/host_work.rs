@@ -24,7 +24,25 @@ pub(super) struct ThreadCalls {
     calls: Vec<Vec<u32>>,
     os_calls: Vec<Vec<u32>>,
     is_blocking: Vec<bool>,
+    /// For each kind of OS call whether it waits for the network or another process.
+    waits_for_requests: Vec<bool>,
 }
+
+/// OS calls in which a server waits for work; names may carry `__` before or `64` after.
+const REQUEST_WAITS: [&str; 12] = [
+    "epoll_wait",
+    "epoll_pwait",
+    "poll",
+    "ppoll",
+    "select",
+    "pselect",
+    "recv",
+    "recvfrom",
+    "recvmsg",
+    "accept",
+    "accept4",
+    "io_uring_enter",
+];
 
 impl ThreadCalls {
     /// The calls of the threads that make one of those calls.
@@ -57,12 +75,22 @@ impl ThreadCalls {
         Self {
             calls: by_thread(&calls.kind, &of_call, &calls.start),
             os_calls: by_thread(&os_calls.kind, &of_os_call, &os_calls.start),
+            waits_for_requests: os_calls
+                .kinds
+                .iter()
+                .map(|kind| REQUEST_WAITS.contains(&events.names.text(kind.name).trim_start_matches('_')))
+                .collect(),
             is_blocking: calls.kinds.iter().map(|kind| is_blocking(events.names.text(kind.name))).collect(),
         }
     }
 }
 
 impl ThreadCalls {
+    /// Whether an OS call waits for the network or another process.
+    pub(super) fn waits_for_requests(&self, events: &Events, os_call: u32) -> bool {
+        os_call != NONE && self.waits_for_requests[events.os_calls.kind[os_call as usize] as usize]
+    }
+
     /// Whether calls of the operating system were captured on a thread.
     pub(super) fn sees_system(&self, thread: u32) -> bool {
         self.os_calls.get(thread as usize).is_some_and(|calls| !calls.is_empty())
@@ -77,14 +105,15 @@ pub(super) struct Walker {
     /// How far the calls reach that have started, and which call it is.
     sync: (i64, u32),
     api: (i64, u32),
-    os: i64,
+    os: (i64, u32),
 }
 
 impl Walker {
     pub(super) const NEW: Self =
-        Self { next_call: 0, next_os: 0, sync: (i64::MIN, NONE), api: (i64::MIN, NONE), os: i64::MIN };
+        Self { next_call: 0, next_os: 0, sync: (i64::MIN, NONE), api: (i64::MIN, NONE), os: (i64::MIN, NONE) };
 
-    /// Splits `[from, to)` by what the thread did; `visit` gets each part in order, with the API call it was in.
+    /// Splits `[from, to)` by what the thread did; `visit` gets each part in order, with the API call or OS
+    /// call it was in.
     pub(super) fn walk(
         &mut self,
         events: &Events,
@@ -108,7 +137,7 @@ impl Walker {
             let layers = [
                 (self.sync.0, HostWork::Sync, self.sync.1),
                 (self.api.0, HostWork::Api, self.api.1),
-                (self.os, HostWork::Os, NONE),
+                (self.os.0, HostWork::Os, self.os.1),
                 (until, HostWork::Code, NONE),
             ];
             for (reach, work, call) in layers {
@@ -135,7 +164,10 @@ impl Walker {
 
     fn start_os_calls(&mut self, events: &Events, own: &[u32], now: i64) {
         while let Some(&call) = own.get(self.next_os).filter(|&&call| events.os_calls.start[call as usize] <= now) {
-            self.os = self.os.max(events.os_calls.end(call as usize));
+            let reach = events.os_calls.end(call as usize);
+            if reach > self.os.0 {
+                self.os = (reach, call);
+            }
             self.next_os += 1;
         }
     }

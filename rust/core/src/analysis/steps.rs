@@ -68,7 +68,13 @@ fn quantiles_of(mut values: Vec<i64>, qs: &[f64]) -> Vec<Option<f64>> {
 fn tokens_per_s<'a>(steps: impl Iterator<Item = &'a Step>) -> Option<f64> {
     let (mut tokens, mut time) = (0_i64, 0_i64);
     for step in steps {
-        let known = step.mark.context_tokens.or(step.mark.generation_tokens).is_some();
+        // A marker may tell tokens of one sort only: they are all if there is no request of the other.
+        let told = |tokens: Option<i64>, requests: Option<i64>| tokens.is_some() || requests == Some(0);
+        let mark = &step.mark;
+        let any = mark.context_tokens.or(mark.generation_tokens).is_some();
+        let known = any
+            && (told(mark.context_tokens, mark.context_requests) || mark.context_requests.is_none())
+            && (told(mark.generation_tokens, mark.generation_requests) || mark.generation_requests.is_none());
         let (true, Some(period)) = (known, step.period) else { continue };
         let of_step = step.mark.context_tokens.unwrap_or(0).saturating_add(step.mark.generation_tokens.unwrap_or(0));
         tokens = tokens.saturating_add(of_step);

@@ -112,6 +112,7 @@ pub(super) fn spec() -> SectionSpec {
             .chain([
                 ColumnSpec::text("size", "under 50 us, or 50 us and over."),
                 ColumnSpec::flag("next_graph", "Whether the next op comes from the launch of a CUDA graph."),
+                ColumnSpec::flag("late", "Whether its call ended less than 10 us before the gap did, or later."),
                 ColumnSpec::text("step_kind", "Kind of the step of the next op.").or_null(),
                 ColumnSpec::count("gaps", "Gaps."),
                 ColumnSpec::ns("total_ns", "Their summed length."),
@@ -121,6 +122,7 @@ pub(super) fn spec() -> SectionSpec {
             .chain(part_columns())
             .chain([
                 ColumnSpec::ns("steady_ns", "Part of the total inside the steady window."),
+                ColumnSpec::ns("settled_ns", "Part after warm-up and before draining.").or_null(),
                 ColumnSpec::ns("example_start_ns", "Start of the longest gap, on the trace's clock."),
                 ColumnSpec::ns("example_end_ns", "End of the longest gap."),
             ]),

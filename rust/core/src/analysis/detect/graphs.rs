@@ -7,10 +7,9 @@
 
 use rustc_hash::FxHashMap;
 
+use super::cut::{self, Anchor};
 use super::{Found, LEAST_STEPS, Seen};
 use crate::algo::join::NONE;
-use crate::analysis::op_order::OpOrder;
-use crate::model::step_mark::StepMark;
 
 /// Distinct graphs from which on a fixed order is looked for.
 const LEAST_PIECES: usize = 3;
@@ -34,10 +33,18 @@ pub(super) fn steps(seen: &Seen<'_>) -> (Vec<Found>, String) {
     launches.sort_by_key(|(worker, _)| *worker);
     for ((process, device), mut launches) in launches {
         launches.sort_by_key(|launch| (launch.first, launch.call));
-        let begins = begins(&launches);
+        let ops = cut::ops(seen, process, device);
+        let begins = begins(&launches, &cut::by_results(&ops).into_iter().map(|at| ops[at].start).collect::<Vec<_>>());
         pieces = pieces.max(launches.len().div_ceil(begins.len().max(1)));
         if begins.len() >= LEAST_STEPS {
-            steps.extend(cut(seen, process, device, &launches, &begins));
+            let last = |number: usize| begins.get(number + 1).map_or(launches.len(), |&next| next) - 1;
+            let anchors = begins.iter().enumerate().map(|(number, &at)| {
+                let ends = launches[at..=last(number)].iter().map(|launch| launch.last).max();
+                Anchor { start: launches[at].first, free_from: ends.unwrap_or(launches[at].last) }
+            });
+            let mut found = cut::steps(&ops, &anchors.collect::<Vec<_>>(), process, device);
+            count_launches(&mut found, &launches);
+            steps.extend(found);
         }
     }
     let detail = if pieces > 1 {
@@ -82,8 +89,14 @@ fn launches(seen: &Seen<'_>) -> FxHashMap<(u32, u32), Vec<Launch>> {
     by_worker
 }
 
-/// The launches that begin a step.
-fn begins(launches: &[Launch]) -> Vec<usize> {
+/// The launches that begin a step; `parts` are the starts of what copies to the host divide.
+fn begins(launches: &[Launch], parts: &[i64]) -> Vec<usize> {
+    let part = |launch: &Launch| parts.partition_point(|&start| start <= launch.first);
+    let first_of_part: Vec<usize> =
+        (0..launches.len()).filter(|&i| i == 0 || part(&launches[i - 1]) != part(&launches[i])).collect();
+    if first_of_part.len() >= LEAST_STEPS && first_of_part.len() * LEAST_PIECES <= launches.len() {
+        return first_of_part;
+    }
     let mut counts: FxHashMap<i64, usize> = FxHashMap::default();
     for launch in launches {
         *counts.entry(launch.graph).or_default() += 1;
@@ -119,62 +132,12 @@ fn begins(launches: &[Launch]) -> Vec<usize> {
     (0..launches.len()).filter(|&i| launches[i].graph == first).collect()
 }
 
-/// The steps of one worker: its ops in order, cut at the longest gap before each beginning.
-fn cut(seen: &Seen<'_>, process: u32, device: u32, launches: &[Launch], begins: &[usize]) -> Vec<Found> {
-    let mut steps: Vec<Found> = Vec::with_capacity(begins.len());
-    let mut open = Found {
-        number: NONE,
-        process,
-        device,
-        start: launches[begins[0]].first,
-        end: launches[begins[0]].first,
-        host: None,
-        mark: StepMark::default(),
-        kernels: 0,
-        graph_launches: 0,
-    };
-    // Beyond the last graph of a step: what followed since the longest gap, which belongs to the next step.
-    let (mut number, mut longest, mut tail) = (0, 0, Found { kernels: 0, ..open });
-    for op in OpOrder::new(seen.events, |kind| kind.process == process && kind.device == device) {
-        if op.start < launches[begins[0]].first {
-            continue;
-        }
-        let last_launch = begins.get(number + 1).map_or(launches.len(), |&next| next) - 1;
-        let next = begins.get(number + 1).map(|&next| launches[next].first);
-        let reached = open.end.max(tail.end);
-        let gap = op.start - reached;
-        if op.start >= launches[last_launch].last && gap > longest {
-            open.end = reached;
-            open.kernels += tail.kernels;
-            (longest, tail) = (gap, Found { start: op.start, end: op.start, kernels: 0, ..open });
-        }
-        let is_kernel = i64::from(seen.is_kernel(op.table, op.row as usize));
-        if next.is_some_and(|next| op.start >= next) {
-            // The next step has begun: with what followed the longest gap, or with this very op.
-            let begins_early = longest > 0;
-            if !begins_early {
-                tail = Found { start: op.start, end: op.start, kernels: 0, ..open };
-            }
-            open.graph_launches = count(begins, number, launches.len());
-            steps.push(open);
-            open = Found { start: tail.start, end: tail.end.max(op.end), kernels: tail.kernels + is_kernel, ..open };
-            number += 1;
-            (longest, tail) = (0, Found { end: i64::MIN, kernels: 0, ..open });
-        } else if longest > 0 {
-            tail.end = tail.end.max(op.end);
-            tail.kernels += is_kernel;
-        } else {
-            open.end = open.end.max(op.end);
-            open.kernels += is_kernel;
+/// Adds to each step how many graphs were launched for it.
+fn count_launches(steps: &mut [Found], launches: &[Launch]) {
+    for launch in launches {
+        let after = steps.partition_point(|step| step.start <= launch.first);
+        if let Some(step) = after.checked_sub(1).and_then(|at| steps.get_mut(at)) {
+            step.graph_launches += 1;
         }
     }
-    open.graph_launches = count(begins, number, launches.len());
-    steps.push(open);
-    steps
-}
-
-/// Graph launches of a step.
-fn count(begins: &[usize], number: usize, launches: usize) -> i64 {
-    let next = begins.get(number + 1).copied().unwrap_or(launches);
-    i64::try_from(next - begins[number]).unwrap_or(i64::MAX)
 }

@@ -1,6 +1,7 @@
 //! Finds the steps of the engine. Sources in this order: ranges that the user named, step markers of an engine, scopes of
 //! its model runner, the cadence of CUDA graph launches, a repeating sequence of kernels.
 
+mod cut;
 mod finish;
 mod graphs;
 mod kinds;

@@ -8,11 +8,10 @@
 
 use rustc_hash::FxHashMap;
 
+use super::cut::{self, Anchor, DEVICE_TO_HOST};
 use super::{Found, LEAST_STEPS, Seen};
-use crate::algo::join::NONE;
 use crate::analysis::op_order::OpOrder;
 use crate::analysis::sync::is_blocking;
-use crate::model::step_mark::StepMark;
 
 /// Sequences between two occurrences that have to be alike.
 const ALIKE_SHARE: f64 = 0.9;
@@ -22,8 +21,6 @@ const COVERED_SHARE: f64 = 0.7;
 const TOLERANCE: f64 = 0.005;
 /// A step has at least so many kernels.
 const LEAST_KERNELS: usize = 8;
-/// `copyKind` of copies to the host.
-const DEVICE_TO_HOST: i64 = 2;
 const BASE: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A kernel on one worker.
@@ -56,9 +53,12 @@ pub(super) fn steps(seen: &Seen<'_>) -> (Vec<Found>, String) {
         let Some(best) = best(&kernels, &results(seen, process, device)) else { continue };
         if detail.is_empty() {
             let name: String = seen.events.names.text(best.name).chars().take(80).collect();
-            detail = format!("sequences of {} kernels that begin with `{name}`", best.length);
+            detail = format!("sequences of {} kernels with one `{name}` each", best.length);
         }
-        steps.extend(cut(&kernels, best.name, process, device));
+        let anchors = kernels.iter().filter(|kernel| kernel.name == best.name);
+        let anchors: Vec<Anchor> =
+            anchors.map(|kernel| Anchor { start: kernel.start, free_from: kernel.start }).collect();
+        steps.extend(cut::steps(&cut::ops(seen, process, device), &anchors, process, device));
     }
     (steps, detail)
 }
@@ -93,7 +93,7 @@ fn results(seen: &Seen<'_>, process: u32, device: u32) -> Vec<i64> {
     times
 }
 
-/// The kernel that begins a step, if one does.
+/// The kernel that tells a step, if one does.
 fn best(kernels: &[Kernel], results: &[i64]) -> Option<Candidate> {
     let mut places: FxHashMap<u32, Vec<usize>> = FxHashMap::default();
     for (at, kernel) in kernels.iter().enumerate() {
@@ -141,26 +141,4 @@ fn best(kernels: &[Kernel], results: &[i64]) -> Option<Candidate> {
     let first = |name: u32| places[&name][0];
     let of_length = candidates.into_iter().filter(|candidate| candidate.length == shortest);
     of_length.max_by_key(|candidate| (candidate.wait, std::cmp::Reverse(first(candidate.name))))
-}
-
-/// A step from each occurrence of its first kernel to the next; what follows the last one is as long as the others.
-fn cut(kernels: &[Kernel], name: u32, process: u32, device: u32) -> Vec<Found> {
-    let begins: Vec<usize> = (0..kernels.len()).filter(|&at| kernels[at].name == name).collect();
-    let usual = begins.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
-    let ends = begins.iter().skip(1).copied();
-    let last = begins.last().map_or(0, |&at| (at + usual).min(kernels.len()));
-    let spans = begins.iter().copied().zip(ends.chain([last]));
-    spans
-        .map(|(from, to)| Found {
-            number: NONE,
-            process,
-            device,
-            start: kernels[from].start,
-            end: kernels[from..to].iter().map(|kernel| kernel.end).max().unwrap_or(kernels[from].end),
-            host: None,
-            mark: StepMark::default(),
-            kernels: i64::try_from(to - from).unwrap_or(i64::MAX),
-            graph_launches: 0,
-        })
-        .collect()
 }
