@@ -51,6 +51,7 @@ golden: build ## Refresh golden reports, generated docs and examples
 
 pictures: build ## Photograph the demo's report for the README (needs Chromium)
 	$(BIN)/python docs/images/make.py
+	$(BIN)/python docs/pictures/make.py
 
 clean: ## Remove what the targets made
 	rm -rf $(VENV) target demo_report

@@ -192,6 +192,7 @@ def _finished(result: Mapping[str, Any], generated_at: str, window_source: str |
         sections=MappingProxyType(sections),
         generated_at=generated_at,
         stages=tuple(result["stages"]),
+        timeline=tuple(result["timeline"]),
     )
     report = replace(report, capture=advise(report))
     return replace(report, findings=find(report))

@@ -15,7 +15,7 @@ from nsys_llm_explainer.capture.recipe import CaptureRecipe
 SCHEMA_VERSION = "1.0"
 TOOL_NAME = "nsys-llm-explainer"
 SEVERITIES = ("high", "medium", "low")
-FORMATS = ("md", "json", "csv")
+FORMATS = ("md", "json", "csv", "html")
 DEFAULT_KERNEL_LIMIT = 30
 
 StrPath = Union[str, "os.PathLike[str]"]
@@ -155,6 +155,7 @@ class Report:
         generated_at: When the report was made, ISO 8601 in UTC.
         capture: What to capture again for what this capture cannot answer.
         stages: How long each stage of the core took, in ns; part of no output.
+        timeline: Device time by bucket in bins, coarse and fine ones for each device; part of report.html alone.
     """
 
     trace: Mapping[str, Any]
@@ -165,6 +166,7 @@ class Report:
     generated_at: str
     capture: CaptureAdvice = CaptureAdvice()
     stages: tuple[tuple[str, int], ...] = field(default=(), compare=False)
+    timeline: tuple[Mapping[str, Any], ...] = field(default=(), compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as plain data: the content of report.json."""
@@ -187,11 +189,11 @@ class Report:
         *,
         kernel_limit: int = DEFAULT_KERNEL_LIMIT,
     ) -> list[Path]:
-        """Writes report.md, report.json and tables/<table>.csv into a directory, all of them or none.
+        """Writes report.md with figures/, report.json, tables/<table>.csv and report.html into a directory, or none.
 
         Args:
             directory: Created if absent. In an existing one only files with this report's own names are replaced.
-            formats: Any of ``"md"``, ``"json"`` and ``"csv"``.
+            formats: Any of ``"md"``, ``"json"``, ``"csv"`` and ``"html"``.
             kernel_limit: Rows of the kernel table in report.md.
 
         Returns:
@@ -205,6 +207,13 @@ class Report:
         from nsys_llm_explainer.render.outputs import write_report  # noqa: PLC0415 - the value stands below its renderers
 
         return write_report(self, Path(directory), tuple(formats), kernel_limit=kernel_limit)
+
+    @property
+    def figures(self) -> Mapping[str, Any]:
+        """The charts of report.html as Plotly figures, by name: ``report.figures["budget"]``."""
+        from nsys_llm_explainer.render.figures import Figures  # noqa: PLC0415 - as in write
+
+        return Figures(self)
 
     def _repr_html_(self) -> str:
         from nsys_llm_explainer.render.html import summary_html  # noqa: PLC0415 - as in write

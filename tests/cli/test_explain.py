@@ -47,7 +47,7 @@ def test_the_trace_is_not_changed(run: Run, trace_file, tmp_path: Path) -> None:
 def test_quiet_prints_nothing(run: Run, trace_file, tmp_path: Path) -> None:
     done = run(trace_file("multi_stream_async"), "--out", "out", "--quiet", "--format", "md,json")
     assert (done.stdout, done.stderr) == ("", "")
-    assert files(tmp_path / "out") == {"report.md", "report.json"}
+    assert files(tmp_path / "out") == {"report.md", "figures/budget.svg", "report.json"}
 
 
 @pytest.mark.parametrize("flag", ["--kernel-limit", "--top-kernels"])

@@ -34,6 +34,7 @@ LAYERS = {
 DEFERRED = {
     ("report", "render.outputs"),
     ("report", "render.html"),
+    ("report", "render.figures"),
     ("cli", "cli.run"),
     ("cli.run", "cli.demo"),
 }

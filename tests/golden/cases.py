@@ -73,8 +73,10 @@ def outputs(name: str, trace: Path) -> dict[str, bytes]:
     files = report_files(report, ("md", "json", "csv"), kernel_limit=30)
     tables = b"".join(f"# {path}\n".encode() + text for path, text in files.items() if path.endswith(".csv"))
     folder = f"{trace.parent}/".encode()
+    drawn = {path: text for path, text in files.items() if path.endswith(".svg")}
     return {
-        f"{name}.md": files["report.md"],
+        f"{name}.md": files["report.md"].replace(b"](figures/", f"]({name}.".encode()),
+        **{f"{name}.{Path(path).name}": text for path, text in drawn.items()},
         f"{name}.json": files["report.json"].replace(folder, b""),
         f"{name}.csv": tables,
         f"{name}.txt": "\n".join([*summary_lines(report, "out/report.md"), ""]).encode(),

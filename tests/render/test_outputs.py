@@ -18,6 +18,13 @@ def report(trace_file) -> Report:
     return analyze(trace_file("multi_stream_async"))
 
 
+WRITTEN = [
+    (("md",), {"report.md", "figures/budget.svg"}),
+    (("json",), {"report.json"}),
+    (("html",), {"report.html"}),
+]
+
+
 def _files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
@@ -30,12 +37,12 @@ def test_writes_what_it_returns(report: Report, tmp_path: Path) -> None:
     out = tmp_path / "new" / "deep"
     written = report.write(out)
     tables = {f"tables/{name}.csv" for section in report.sections.values() for name in section.tables}
-    assert _files(out) == {"report.md", "report.json"} | tables
+    assert _files(out) == {"report.md", "figures/budget.svg", "report.json", "report.html"} | tables
     assert set(written) == {out / name for name in _files(out)}
     assert tables <= known_csv_names()
 
 
-@pytest.mark.parametrize(("formats", "names"), [(("md",), {"report.md"}), (("json",), {"report.json"})])
+@pytest.mark.parametrize(("formats", "names"), WRITTEN)
 def test_writes_the_named_formats_only(
     report: Report, tmp_path: Path, formats: tuple[str, ...], names: set[str]
 ) -> None:
@@ -57,13 +64,15 @@ def test_refuses_a_kernel_limit_below_one(report: Report, tmp_path: Path) -> Non
 
 def test_replaces_its_own_files_and_removes_stale_tables(report: Report, tmp_path: Path) -> None:
     (tmp_path / "tables").mkdir()
-    mine = {"report.md", "tables/kernels.csv", "tables/nvtx_phases.csv"}
+    mine = {"report.md", "figures/steps.svg", "tables/kernels.csv", "tables/nvtx_phases.csv"}
     others = {"notes.md", "tables/mine.csv", "tables/kernels.csv.bak", "report.md.orig", "trace.sqlite"}
+    (tmp_path / "figures").mkdir()
     for name in mine | others:
         (tmp_path / name).write_text("before")
     report.write(tmp_path)
     assert (tmp_path / "report.md").read_text() != "before"
     assert not (tmp_path / "tables" / "nvtx_phases.csv").exists()
+    assert not (tmp_path / "figures" / "steps.svg").exists()
     assert {name: (tmp_path / name).read_text() for name in others} == dict.fromkeys(others, "before")
 
 

@@ -19,6 +19,7 @@ from nsys_llm_explainer.render.escape import terminal
 from nsys_llm_explainer.render.outputs import MARKDOWN, csv_name
 from nsys_llm_explainer.render.place import check_directory
 from nsys_llm_explainer.render.terminal import summary_lines
+from nsys_llm_explainer.render.terminal_bars import coloured
 from nsys_llm_explainer.report import Report
 
 
@@ -58,7 +59,16 @@ def write_and_print(report: Report, out: Path, options: argparse.Namespace) -> N
     written = report.write(out, options.formats, kernel_limit=options.kernel_limit)
     if options.quiet:
         return
-    print("\n".join(summary_lines(report, _where(out, written))))
+    _show(report, summary_lines(report, _where(out, written)))
+
+
+def _show(report: Report, lines: list[str]) -> None:
+    if not sys.stdout.isatty():
+        print("\n".join(lines))
+        return
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+
+    Console(highlight=False).print(coloured(report, lines), end="", soft_wrap=True)
 
 
 def _where(out: Path, written: list[Path]) -> str:

@@ -1,4 +1,4 @@
-"""A small summary for notebooks."""
+"""The core of the page for notebooks: the verdict, the budget as a picture, the devices and the findings."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from nsys_llm_explainer.render import coverage
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.cells import cell
 from nsys_llm_explainer.render.escape.html import text
+from nsys_llm_explainer.render.figures.svg import pictures
 from nsys_llm_explainer.report import Report
 from nsys_llm_explainer.sections.gpu_idle import VIEW as GPU_IDLE
 
 
 def summary_html(report: Report) -> str:
-    """Returns the trace, its devices and its findings as HTML without scripts, styles or links."""
+    """Returns the core of the report as HTML without scripts, styles or links."""
     return "".join(_parts(report))
 
 
 def _parts(report: Report) -> Iterator[str]:
     yield f"<div><p><b>{text(Path(str(report.trace['path'])).name)}</b></p>"
-    yield from _devices(report)
     yield f"<p>{text(coverage.verdict(report))}</p>"
     if report.findings:
         yield "<ul>"
@@ -28,6 +28,9 @@ def _parts(report: Report) -> Iterator[str]:
             stake = f" ({text(fmt.duration(finding.at_stake_ns))} at stake)" if finding.at_stake_ns else ""
             yield f"<li><b>{text(finding.severity)}</b> {text(finding.title)}{stake}</li>"
         yield "</ul>"
+    for picture in pictures(report).values():
+        yield f"<div>{picture.text}</div>"
+    yield from _devices(report)
     statements = coverage.statements(report)
     if statements:
         yield f"<p>{text('; '.join(statements))}</p>"

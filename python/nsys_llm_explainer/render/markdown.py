@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from nsys_llm_explainer._native import Section
 from nsys_llm_explainer.render import coverage
@@ -24,12 +25,18 @@ _HOW_TO_READ = (
 _FIRST = ("budget", "steps")
 
 
-def report_markdown(report: Report, *, kernel_limit: int = DEFAULT_KERNEL_LIMIT) -> str:
+def report_markdown(
+    report: Report,
+    *,
+    kernel_limit: int = DEFAULT_KERNEL_LIMIT,
+    pictures: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+) -> str:
     """Returns the text of report.md.
 
     Args:
         report: The report.
         kernel_limit: Rows of the kernel table.
+        pictures: For the id of a section the path of its picture and what it shows, as text.
     """
     lines = [
         f"# GPU report: {prose(Path(str(report.trace['path'])).name)}",
@@ -41,12 +48,20 @@ def report_markdown(report: Report, *, kernel_limit: int = DEFAULT_KERNEL_LIMIT)
     ]
     for view in SECTIONS:
         if view.id in _FIRST:
-            lines += _section(report, view, kernel_limit)
+            lines += _with_picture(_section(report, view, kernel_limit), pictures.get(view.id))
     lines += [*_facts(report), *_capture(report)]
     for view in SECTIONS:
         if view.id not in _FIRST:
             lines += _section(report, view, kernel_limit)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _with_picture(lines: list[str], picture: tuple[str, str] | None) -> list[str]:
+    """Returns a section with its picture under the heading."""
+    if picture is None:
+        return lines
+    path, alternative = picture
+    return [*lines[:2], f"![{prose(alternative)}]({path})", "", *lines[2:]]
 
 
 def _bullets(items: Iterable[str]) -> list[str]:

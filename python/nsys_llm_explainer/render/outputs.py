@@ -6,13 +6,17 @@ from pathlib import Path
 
 from nsys_llm_explainer import _native
 from nsys_llm_explainer.render.csv_ import table_csv
+from nsys_llm_explainer.render.figures.svg import PICTURES, pictures
 from nsys_llm_explainer.render.json_ import report_json
 from nsys_llm_explainer.render.markdown import report_markdown
+from nsys_llm_explainer.render.page import report_html
 from nsys_llm_explainer.render.place import place
 from nsys_llm_explainer.report import FORMATS, Report
 
 MARKDOWN = "report.md"
 JSON = "report.json"
+HTML = "report.html"
+FIGURES = "figures"
 
 
 def csv_name(table: str) -> str:
@@ -43,6 +47,8 @@ def write_report(report: Report, directory: Path, formats: tuple[str, ...], *, k
         raise ValueError(f"kernel_limit must be at least 1, not {kernel_limit}")
     files = report_files(report, formats, kernel_limit=kernel_limit)
     stale = sorted(known_csv_names() - files.keys()) if "csv" in formats else []
+    if "md" in formats:
+        stale += sorted({f"{FIGURES}/{name}.svg" for name in PICTURES} - files.keys())
     return place(files, directory, stale=stale)
 
 
@@ -50,13 +56,18 @@ def report_files(report: Report, formats: tuple[str, ...], *, kernel_limit: int)
     """Returns the content of every file of a report, by its path inside the report's directory."""
     files: dict[str, bytes] = {}
     if "md" in formats:
-        files[MARKDOWN] = _encoded(report_markdown(report, kernel_limit=kernel_limit))
+        drawn = {f"{FIGURES}/{name}.svg": picture for name, picture in pictures(report).items()}
+        links = {picture.section: (path, picture.alternative) for path, picture in drawn.items()}
+        files[MARKDOWN] = _encoded(report_markdown(report, kernel_limit=kernel_limit, pictures=links))
+        files.update((path, _encoded(picture.text)) for path, picture in drawn.items())
     if "json" in formats:
         files[JSON] = _encoded(report_json(report))
     if "csv" in formats:
         for section in report.sections.values():
             for name, table in section.tables.items():
                 files[csv_name(name)] = _encoded(table_csv(table))
+    if "html" in formats:
+        files[HTML] = _encoded(report_html(report))
     return files
 
 

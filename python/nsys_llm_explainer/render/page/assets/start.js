@@ -1,0 +1,5 @@
+startTheme();
+startTables();
+startCharts();
+startTimeline();
+document.documentElement.dataset.ready = "yes";
