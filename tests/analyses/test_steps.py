@@ -386,3 +386,26 @@ def test_pieces_that_share_a_graph_are_one_step_between_two_results(export_file:
 def test_tokens_per_second_need_all_tokens(export_file: Write, name: str, rate: float | None) -> None:
     found = section(export_file(marked([name] * 4)), "steps")
     assert table(found, "step_kinds", "tokens_per_s") == [(rate,)]
+
+
+def test_the_slowest_step_is_aligned_with_the_median_one(export_file: Write) -> None:
+    export = Export()
+    corr = 0
+    for number in range(8):
+        slow = number == 4
+        now = number * 1000 + (1000 if number > 4 else 0)
+        export.nvtx("execute_context_0(0)_generation_4(4)", now, now + 400)
+        kernels = [("norm", 10), ("gemm", 300 if slow else 50), ("norm", 10), *([("extra", 7)] if slow else [])]
+        begin = now + 20
+        for name, length in kernels:
+            corr += 1
+            export.call(LAUNCH, begin - 9, begin - 5, corr=corr).kernel(name, begin, begin + length, corr=corr)
+            begin += length + (40 if slow and name == "gemm" else 5)
+    found = section(export_file(export), "steps")
+    columns = "position kernel_name kernel_ns wait_before_ns median_kernel_ns median_wait_before_ns excess_ns"
+    assert table(found, "slowest_step", columns) == [
+        (1, "gemm", 300, 5, 50, 5, 250),
+        (2, "norm", 10, 40, 10, 5, 35),
+        (3, "extra", 7, 5, None, None, 12),
+        (0, "norm", 10, 0, 10, 0, 0),
+    ]

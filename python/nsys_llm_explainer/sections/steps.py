@@ -75,6 +75,20 @@ VIEW = SectionView(
             ),
         ),
         TableView(
+            "slowest_step",
+            "The slowest step beside the median one of its kind, kernel by kernel, by difference",
+            (
+                Shown("position", "position", Kind.ID),
+                Shown("kernel_name", "kernel_name", Kind.NAME),
+                Shown("start_ns", "start_s", Kind.INSTANT),
+                Shown("kernel_ns", "kernel_us", Kind.US),
+                Shown("median_kernel_ns", "median_kernel_us", Kind.US),
+                Shown("wait_before_ns", "wait_us", Kind.US),
+                Shown("median_wait_before_ns", "median_wait_us", Kind.US),
+                Shown("excess_ns", "excess_us", Kind.US),
+            ),
+        ),
+        TableView(
             "outside_steady",
             "Outside the steady window",
             (

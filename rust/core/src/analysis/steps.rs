@@ -6,6 +6,7 @@
 //! step on the device, so that the waits between steps belong to it. The steady window is the longest run of steps whose
 //! period stays within three times the median of their kind; what lies outside is listed, not hidden.
 
+mod alignment;
 mod spec;
 
 use std::cmp::Reverse;
@@ -178,7 +179,8 @@ fn medians(steps: &Steps, rows: &[usize], splits: &[StepTime]) -> Option<(f64, [
     Some((period, buckets))
 }
 
-fn slow_table(input: &Input<'_>, spec: TableSpec, splits: &[StepTime]) -> Table {
+/// The slow steps, and the slowest beside the median step of its kind.
+fn slow_tables(input: &Input<'_>, spec: TableSpec, splits: &[StepTime]) -> (Table, Table) {
     let steps = &input.derived.steps;
     let mut slow: Vec<(f64, usize, f64, [f64; 2 * BUCKETS.len()])> = Vec::new();
     for worker in &steps.workers {
@@ -198,6 +200,8 @@ fn slow_table(input: &Input<'_>, spec: TableSpec, splits: &[StepTime]) -> Table 
         }
     }
     slow.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let pair = slow.first().map(|(_, at, median, _)| (&steps.list[*at], median_step(steps, *at, *median)));
+    let aligned = alignment::table(input, pair);
     let rows = slow.iter().take(spec.max_rows()).map(|(over, at, median, excess)| {
         let step = &steps.list[*at];
         let largest =
@@ -217,7 +221,17 @@ fn slow_table(input: &Input<'_>, spec: TableSpec, splits: &[StepTime]) -> Table 
         cells
     });
     let rows: Vec<Vec<Cell>> = rows.collect();
-    Table::new(spec, slow.len(), rows)
+    (Table::new(spec, slow.len(), rows), aligned)
+}
+
+/// The step of the same worker and kind whose period is nearest to the median.
+fn median_step(steps: &Steps, slowest: usize, median: f64) -> &Step {
+    let slow = &steps.list[slowest];
+    let of_kind = steps.list.iter().filter(|step| {
+        (step.process, step.device, step.kind) == (slow.process, slow.device, slow.kind) && step.period.is_some()
+    });
+    let distance = |step: &&Step| (step.period.unwrap_or(0) as f64 - median).abs();
+    of_kind.min_by(|a, b| distance(a).total_cmp(&distance(b)).then(a.start.cmp(&b.start))).unwrap_or(slow)
 }
 
 /// What lies outside of the steady window: warm-up and drain, which never come to a steady run, and pauses, which end one.
@@ -304,7 +318,8 @@ impl super::Analysis for Analysis {
         let known = steps.steady.is_some();
         let period = quantiles_of(steps.list.iter().filter_map(|step| step.period).collect(), &[0.5])[0];
         let reference = steps.reference().map_or(0..0, |worker| worker.steps.clone());
-        let [kinds, all, slow, outside] = <[TableSpec; 4]>::try_from(spec().tables).expect("four tables");
+        let [kinds, all, slow, outside, _] = <[TableSpec; 5]>::try_from(spec().tables).expect("five tables");
+        let (slow, aligned) = slow_tables(input, slow, &splits);
         Outcome::Ok(Section {
             summary: vec![
                 source.as_str().into(),
@@ -323,8 +338,9 @@ impl super::Analysis for Analysis {
             tables: vec![
                 kind_table(input, kinds, &splits),
                 step_table(input, all),
-                slow_table(input, slow, &splits),
+                slow,
                 outside_table(input, outside),
+                aligned,
             ],
             derived_from: with_kernel_table(input.schema, &[])
                 .into_iter()

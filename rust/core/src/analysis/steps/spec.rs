@@ -155,6 +155,7 @@ pub(super) fn spec() -> SectionSpec {
                 slow_columns(),
             ),
             table("outside_steady", "One row per stretch of time outside the steady window.", false, outside),
+            super::alignment::spec(),
         ],
     }
 }
