@@ -11,10 +11,10 @@ import pytest
 from nsys_llm_explainer import analyze
 from nsys_llm_explainer.findings.case import Case
 from nsys_llm_explainer.findings.engine import find as find_in
-from nsys_llm_explainer.findings.engine import settle
+from nsys_llm_explainer.findings.engine import settle, strength
 from nsys_llm_explainer.findings.ledger import BUCKETS, COMPUTE, HOST_CODE, IDLE, OVER, Claim, Gaps, Ledger
 from nsys_llm_explainer.findings.rule import BY_SHARE, Draft
-from nsys_llm_explainer.report import SEVERITIES, Finding
+from nsys_llm_explainer.report import Finding
 from tests.findings.conftest import Find
 from tests.findings.scene import MS, US, Worker, decode, healthy
 from tests.support.export import Export
@@ -32,6 +32,7 @@ def _gap(place: str, ns: int, bucket: str = HOST_CODE) -> dict[str, Any]:
         "size": OVER,
         "next_graph": False,
         "step_kind": None,
+        "late": False,
         **parts,
     }
 
@@ -134,15 +135,19 @@ def test_a_healthy_run_has_no_finding_above_low(find: Find) -> None:
 
 
 def _check(findings: tuple[Finding, ...] | list[Finding]) -> None:
-    order = [
-        (finding.at_stake_ns is None, -(finding.at_stake_ns or 0), SEVERITIES.index(finding.severity), finding.id)
-        for finding in findings
-    ]
-    assert order == sorted(order)
+    groups = [(finding.severity == "low", finding.at_stake_ns is None) for finding in findings]
+    assert groups == sorted(groups)
     assert sum(finding.at_stake_share or 0 for finding in findings) <= 1 + 1e-9
     assert all(finding.evidence and finding.recommendations for finding in findings)
     assert all(finding.meaning and finding.verify and finding.contradicted_by for finding in findings)
     assert all((finding.at_stake_ns is None) == (finding.at_stake_share is None) for finding in findings)
+
+
+def test_low_findings_come_last_and_what_is_usual_counts_less_among_them() -> None:
+    stakes = (("exposed_communication", "low", 90), ("a", "low", 30), ("b", "low", 20), ("c", "medium", 10))
+    found = [Finding(finding_id, severity, "x", at_stake_ns=ns) for finding_id, severity, ns in stakes]
+    ordered = sorted((*found, Finding("d", "high", "x"), Finding("e", "low", "x")), key=strength)
+    assert [finding.id for finding in ordered] == ["c", "d", "a", "exposed_communication", "b", "e"]
 
 
 def test_findings_are_ordered_and_disjoint(find: Find) -> None:

@@ -51,3 +51,12 @@ def test_what_another_finding_has_is_not_counted_again(find: Find) -> None:
 
 def test_healthy_twin(find: Find) -> None:
     assert find(healthy(), ID) == []
+
+
+def test_the_latency_between_kernels_is_the_gpus(find: Find) -> None:
+    export = Export()
+    worker(export, duration=10 * US, gap=2_500, kernels=4_000)
+    assert find(export, ID) == []
+    (finding,) = find(export, "gpu_bound")
+    assert "with the latency between kernels fills" in finding.title
+    assert finding.evidence[0].values["node_latency_ns"] == pytest.approx(3_999 * 2_500, rel=0.02)

@@ -76,3 +76,19 @@ def test_other_overheads_are_not_meant(find: Find) -> None:
 
 def test_healthy_twin(find: Find) -> None:
     assert find(healthy(), ID) == []
+
+
+def test_waiting_for_a_thread_that_loads_counts(find: Find) -> None:
+    export = Export("3.25.0", enums=True)
+    worker = Worker(export)
+    for _ in range(40):
+        worker.catch_up()
+        began = worker.begin()
+        overhead(export, worker.host, worker.host + 1 * MS, MODULE)
+        worker.code(1 * MS)
+        worker.kernel()
+        worker.end(began)
+    decode(worker, 2)
+    first, *_ = find(export)
+    assert first.id == ID
+    assert first.at_stake_ns == pytest.approx(40 * 1 * MS, rel=0.06)

@@ -51,3 +51,36 @@ def test_without_graphs_it_is_launch_bound(find: Find) -> None:
 
 def test_healthy_twin(find: Find) -> None:
     assert find(healthy(), ID) == []
+
+
+def _pieces(pause: int, *, pieces: int = 20) -> Export:
+    """Returns decode steps of pieces of graph with one eager kernel after each, and host code before all of them."""
+    export = Export()
+    worker = Worker(export)
+    for _ in range(20):
+        began = worker.begin()
+        for _ in range(pieces):
+            worker.graph(9, 2 * US)
+            worker.catch_up()
+            worker.code(pause)
+            worker.kernel("attention", 5 * US)
+            worker.catch_up()
+            worker.code(pause)
+        worker.end(began)
+    return export
+
+
+@pytest.mark.parametrize("pause", [20 * US, 70 * US])
+def test_eager_launches_between_many_pieces_count(find: Find, pause: int) -> None:
+    first, *rest = find(_pieces(pause))
+    assert (first.id, first.severity) == (ID, "high")
+    assert first.at_stake_ns == pytest.approx(20 * 20 * (2 * pause + 14 * US), rel=0.10)
+    assert not {"launch_bound", "host_bound_in_step"} & {finding.id for finding in rest}
+
+
+def test_long_pauses_have_a_cause_of_their_own(find: Find) -> None:
+    assert find(_pieces(400 * US))[0].id == "host_bound_in_step"
+
+
+def test_one_graph_and_a_few_kernels_are_usual(find: Find) -> None:
+    assert find(_pieces(20 * US, pieces=1), ID) == []

@@ -45,3 +45,20 @@ def test_pinned_copies_are_not_meant(find: Find) -> None:
 
 def test_healthy_twin(find: Find) -> None:
     assert find(healthy(), ID) == []
+
+
+def test_staging_in_the_call_before_the_copy_counts(find: Find) -> None:
+    export = Export()
+    worker = Worker(export)
+    for _ in range(20):
+        worker.catch_up()
+        began = worker.begin()
+        corr, start = 9_000 + worker.corr, worker.host
+        export.call("cudaMemcpyAsync_v3020", start, start + 1 * MS, corr=corr)
+        export.memcpy(start + 990 * US, start + 1 * MS, src=0, size=4_000_000, corr=corr)
+        worker.host = worker.gpu = start + 1 * MS
+        decode(worker, 1)
+        worker.end(began, "inputs")
+    first, *_ = find(export)
+    assert (first.id, first.severity) == (ID, "high")
+    assert first.at_stake_ns == pytest.approx(20 * 1 * MS, rel=0.06)

@@ -73,3 +73,31 @@ def test_small_differences_are_not_meant(find: Find) -> None:
 
 def test_healthy_twin(find: Find) -> None:
     assert find(healthy(), ID) == []
+
+
+def test_a_slow_first_step_is_no_outlier_where_the_warm_up_is_slow(find: Find) -> None:
+    export = Export()
+    worker = Worker(export)
+    for number in range(48):
+        decode(worker, 1, inside=10 * MS if number < 4 else 0)
+    assert find(export, ID) == []
+
+
+def test_the_wait_for_a_late_rank_is_none(find: Find) -> None:
+    export = Export()
+    ranks = [Worker(export, pid=pid, device=device) for pid, device in ((100, 0), (200, 1))]
+    for number in range(40):
+        for rank, worker in enumerate(ranks):
+            began = worker.begin()
+            worker.kernel()
+            worker.catch_up()
+            worker.code(8 * MS if rank and number % 10 == 7 else 0)
+            worker.kernel(ns=20 * US)
+            worker.end(began)
+        end = max(worker.gpu for worker in ranks) + 50 * US
+        for worker in ranks:
+            worker.kernel("ncclDevKernel_AllReduce_Sum_bf16_RING_LL", end - worker.gpu)
+    found = {finding.id: finding for finding in find(export)}
+    assert found["straggling_rank"].at_stake_ns == pytest.approx(4 * 8 * MS, rel=0.05)
+    assert found[ID].at_stake_ns == pytest.approx(4 * 8 * MS, rel=0.05)
+    assert "4 of 80 steps" in found[ID].title

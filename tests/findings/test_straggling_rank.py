@@ -44,3 +44,23 @@ def test_ranks_that_take_turns_are_no_stragglers(find: Find) -> None:
 
 def test_healthy_twin(find: Find) -> None:
     assert find(healthy(), ID) == []
+
+
+def test_comes_before_what_holds_the_late_rank_up(find: Find) -> None:
+    export = Export()
+    ranks = [Worker(export, pid=pid, device=device) for pid, device in ((100, 0), (200, 1))]
+    for _ in range(20):
+        for rank, worker in enumerate(ranks):
+            worker.catch_up()
+            began = worker.begin()
+            worker.kernel()
+            worker.catch_up()
+            worker.code(310 * US if rank else 10 * US)
+            worker.kernel(ns=20 * US)
+            worker.end(began)
+        end = max(worker.gpu for worker in ranks) + 50 * US
+        for worker in ranks:
+            worker.kernel(ALL_REDUCE, end - worker.gpu)
+    first, second, *_ = find(export)
+    assert (first.id, second.id) == (ID, "host_bound_in_step")
+    assert first.at_stake_ns == pytest.approx(second.at_stake_ns, rel=0.10)

@@ -86,6 +86,9 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "no requests for a while": Scenario(_run(request_gap_every=15, request_gap_ns=200 * MS), causes.REQUESTS),
     "a profiler that costs too much": Scenario(_run(profiler_ns=8 * MS), causes.PROFILER),
+    "a short synchronisation beside more communication": Scenario(
+        _run(extra_sync=True, extra_sync_ns=330 * US, communication_factor=0.8), causes.SYNC, share=0.05
+    ),
     "waits on the GPU's side": Scenario(_run(stall_ns=4 * MS), causes.UNEXPLAINED),
 }
 
@@ -101,6 +104,12 @@ HEALTHY: dict[str, DemoSpec] = {
     "a full queue": healthy(graph_mode="none", lookahead=100),
     "SGLang": healthy(markers="sglang"),
     "TensorRT-LLM": healthy(markers="tensorrt_llm"),
+}
+
+#: Runs in which nothing is wrong once they are warm.
+WARMING: dict[str, DemoSpec] = {
+    "graphs": healthy(warmup_steps=4, warmup_ns=60 * MS),
+    "eager": healthy(graph_mode="none", warmup_steps=3, warmup_ns=60 * MS),
 }
 
 #: Two causes in one run: the run, and the two findings.

@@ -44,12 +44,14 @@ class Case:
         report: The report. Its own findings are not looked at.
         findings: What the rules before have found.
         ledger: The device time that they have left.
+        granted: The device time that each finding has, by its id and by device.
     """
 
     def __init__(self, report: Report) -> None:
         """Starts with nothing found."""
         self.report = report
         self.findings: list[Finding] = []
+        self.granted: dict[str, dict[DeviceKey, int]] = {}
         self._rows: dict[tuple[str, str], list[Row]] = {}
         self.ledger = Ledger(self.rows("budget", "device_time"), self.rows("budget", "gap_groups"))
         self.devices = self._devices()

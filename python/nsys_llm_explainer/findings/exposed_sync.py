@@ -53,7 +53,7 @@ _RECOMMENDATIONS = (
 
 def check(case: Case) -> Iterator[Draft]:
     """Yields one finding for all exposed synchronisation of the trace."""
-    found = gaps.waits(case, GAPS, (HOST_SYNC,))
+    found = gaps.waits(case, GAPS, (HOST_SYNC,), settled=True)
     if not found:
         return
     calls = [row for row in case.rows("budget", "host_calls") if row["bucket"] == HOST_SYNC and row["idle_ns"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from nsys_llm_explainer.findings.case import Case, Device, Row, key_of
@@ -31,7 +31,8 @@ from nsys_llm_explainer.report import Evidence
 SHOWN_GROUPS = 3
 SHOWN_DEVICES = 8
 LONGEST_NAME = 60
-LAUNCH_LATENCY_NS = 10_000
+NODE_LATENCY_NS = 3_000
+STEPS = frozenset({"inside_step", "between_steps"})
 _VERSION: Final = re.compile(r"(_ptsz|_ptds)?(_v\d+)?(_ptsz|_ptds)?$", re.ASCII)
 WORDS: Final = {
     COMPUTE: "compute kernels",
@@ -87,7 +88,15 @@ class PerStep:
         return f"{fmt.duration(self.ns)} of {fmt.duration(self.period_ns)}"
 
 
-def waits(case: Case, gaps: Gaps, buckets: Sequence[str], *, latency: bool = False) -> list[Wait]:
+def waits(
+    case: Case,
+    gaps: Gaps,
+    buckets: Sequence[str],
+    *,
+    latency: bool = False,
+    settled: bool | None = None,
+    longest_ns: int | None = None,
+) -> list[Wait]:
     """Returns the idle time of every device that lies in some gaps and buckets, the largest share first.
 
     Args:
@@ -95,6 +104,8 @@ def waits(case: Case, gaps: Gaps, buckets: Sequence[str], *, latency: bool = Fal
         gaps: Which gaps.
         buckets: Which parts of them.
         latency: Add the time from a late launch to its start: it would have passed unseen, had the host asked earlier.
+        settled: Of gaps in and between steps take the time between warm-up and draining alone, or the rest alone.
+        longest_ns: Leave out groups whose gaps are longer than that on average.
     """
     found = []
     for device in case.devices:
@@ -103,9 +114,10 @@ def waits(case: Case, gaps: Gaps, buckets: Sequence[str], *, latency: bool = Fal
         for row in case.rows("budget", "gap_groups"):
             if key_of(row) != device.key or not gaps.holds(row):
                 continue
-            parts = {bucket: part(row, bucket) for bucket in buckets}
-            if latency:
-                parts[QUEUED] = _latency(row, sum(parts.values()), buckets)
+            if longest_ns is not None and row["avg_ns"] > longest_ns:
+                continue
+            wanted = (*buckets, QUEUED) if latency and row["late"] else buckets
+            parts = {bucket: _part_of(row, bucket, settled) for bucket in wanted}
             for bucket, ns in parts.items():
                 by_bucket[bucket] = by_bucket.get(bucket, 0) + ns
             if sum(parts.values()):
@@ -116,16 +128,13 @@ def waits(case: Case, gaps: Gaps, buckets: Sequence[str], *, latency: bool = Fal
     return sorted(found, key=lambda wait: (-wait.share, wait.device.label))
 
 
-def _latency(row: Row, late_ns: int, buckets: Sequence[str]) -> int:
-    """Returns how much of the queued part of a group of gaps follows a launch that came late.
-
-    That is no longer than a launch takes to arrive. Where the queued part is the largest, each gap with a part of the
-    host's has at least as much queued.
-    """
-    arrival = min(part(row, QUEUED), LAUNCH_LATENCY_NS * int(row["gaps"]))
-    if row["cause"] in buckets:
-        return arrival
-    return min(arrival, late_ns) if row["cause"] == QUEUED else 0
+def _part_of(row: Row, bucket: str, settled: bool | None) -> int:
+    """Returns a part of a group of gaps, or about how much of it lies in settled steps, or outside of them."""
+    whole = part(row, bucket)
+    if settled is None or row["settled_ns"] is None or row["place"] not in STEPS:
+        return 0 if settled is False else whole
+    inside: int = whole * row["settled_ns"] // row["total_ns"] if row["total_ns"] else 0
+    return inside if settled else whole - inside
 
 
 def part(row: Row, bucket: str) -> int:
@@ -134,11 +143,21 @@ def part(row: Row, bucket: str) -> int:
     return ns
 
 
-def claims(found: Iterable[Wait], gaps: Gaps) -> tuple[Claim, ...]:
-    """Returns the claims on idle time, bucket by bucket."""
+def claims(found: Iterable[Wait], gaps: Gaps, *, latency: bool = False) -> tuple[Claim, ...]:
+    """Returns the claims on idle time, bucket by bucket; with latency, of queued work on that after late launches."""
+    late = replace(gaps, late=True) if latency else gaps
     return tuple(
-        Claim(wait.device.key, ns, (bucket,), gaps) for wait in found for bucket, ns in wait.by_bucket.items() if ns
+        Claim(wait.device.key, ns, (bucket,), late if bucket == QUEUED else gaps)
+        for wait in found
+        for bucket, ns in wait.by_bucket.items()
+        if ns
     )
+
+
+def is_node_latency(row: Row) -> bool:
+    """Returns whether a group of gaps is what the GPU itself needs between two kernels that are both there."""
+    short: bool = row["avg_ns"] <= NODE_LATENCY_NS
+    return short and (row["cause"] == INSIDE_GRAPH or (row["cause"] == QUEUED and not row["late"]))
 
 
 def per_step(case: Case, wait: Wait) -> PerStep | None:

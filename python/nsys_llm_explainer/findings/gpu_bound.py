@@ -1,7 +1,8 @@
 """The GPU is the limit: it computes nearly all of the time, or has work queued nearly all of the time.
 
 What it means:
-    Compute kernels fill at least 80 % of the device's window; where launches wait for the GPU in a deep queue, the gaps
+    Compute kernels, with the few microseconds that the GPU needs from one to the next, fill at least 80 % of the
+    device's window; where launches wait for the GPU in a deep queue, the gaps
     between operations that were asked for in time count as well. The host keeps up.
 
 Why it matters:
@@ -25,8 +26,9 @@ from collections.abc import Iterator
 
 from nsys_llm_explainer.findings import gaps
 from nsys_llm_explainer.findings.case import MIN_WINDOW_NS, Case, Device, Row, key_of
+from nsys_llm_explainer.findings.gaps import NODE_LATENCY_NS
 from nsys_llm_explainer.findings.ledger import COMPUTE, INSIDE_GRAPH, QUEUED
-from nsys_llm_explainer.findings.rule import Draft, Rule, Threshold
+from nsys_llm_explainer.findings.rule import LOW_SHARE, Draft, Rule, Threshold
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.report import Evidence, Finding
 
@@ -46,25 +48,37 @@ def check(case: Case) -> Iterator[Draft]:
     found = [device for device in case.devices if _is_limit(case, device)]
     if not found:
         return
-    found.sort(key=lambda device: (-_share(device), device.label))
+    found.sort(key=lambda device: (-_share(case, device), device.label))
     who = found[0].label if len(found) == 1 else f"{len(found)} GPUs"
     is_are = "is" if len(found) == 1 else "are"
-    shares = fmt.between(fmt.percent(_share(found[-1])), fmt.percent(_share(found[0])))
+    shares = fmt.between(fmt.percent(_share(case, found[-1])), fmt.percent(_share(case, found[0])))
     window = "its window" if len(found) == 1 else "their windows"
-    evidence = [_device(device) for device in found[: gaps.SHOWN_DEVICES]]
+    evidence = [_device(case, device) for device in found[: gaps.SHOWN_DEVICES]]
     evidence += [*_queue(case), *_categories(case, found[0])]
-    title = f"{who} {is_are} the limit: compute fills {shares} of {window}"
+    latency = sum(_latency(case, device) for device in found)
+    between = " with the latency between kernels" if latency >= LOW_SHARE * sum(map(_window, found)) else ""
+    title = f"{who} {is_are} the limit: compute{between} fills {shares} of {window}"
     yield Draft(Finding(ID, "low", title, tuple(evidence), _RECOMMENDATIONS))
 
 
-def _share(device: Device) -> float:
-    return device.share(device.buckets.get(COMPUTE, 0))
+def _share(case: Case, device: Device) -> float:
+    return device.share(device.buckets.get(COMPUTE, 0) + _latency(case, device))
+
+
+def _window(device: Device) -> int:
+    return device.window_ns
+
+
+def _latency(case: Case, device: Device) -> int:
+    """Returns what the GPU itself needs between two kernels that are both there: it is GPU time too."""
+    rows = [row for row in case.rows("budget", "gap_groups") if key_of(row) == device.key]
+    return sum(gaps.part(row, row["cause"]) for row in rows if gaps.is_node_latency(row))
 
 
 def _is_limit(case: Case, device: Device) -> bool:
     if device.window_ns < MIN_WINDOW_NS:
         return False
-    if _share(device) >= COMPUTE_SHARE:
+    if _share(case, device) >= COMPUTE_SHARE:
         return True
     queue = case.summary("launch_path").get("queue_p50_ns") or 0
     if queue < DEEP_QUEUE_NS or any(finding.id == "idle_unexplained" for finding in case.findings):
@@ -72,17 +86,20 @@ def _is_limit(case: Case, device: Device) -> bool:
     return device.share(device.sum_of((COMPUTE, QUEUED, INSIDE_GRAPH))) >= COMPUTE_SHARE
 
 
-def _device(device: Device) -> Evidence:
+def _device(case: Case, device: Device) -> Evidence:
     compute = device.buckets.get(COMPUTE, 0)
+    latency = _latency(case, device)
+    between = f", between kernels {fmt.duration(latency)}" if latency else ""
     return Evidence(
-        f"{device.label}: compute {fmt.duration(compute)} of {fmt.duration(device.window_ns)} "
-        f"({fmt.percent(_share(device))}), idle {fmt.duration(device.idle_ns)}",
+        f"{device.label}: compute {fmt.duration(compute)}{between} of {fmt.duration(device.window_ns)} "
+        f"({fmt.percent(_share(case, device))}), idle {fmt.duration(device.idle_ns)}",
         "budget",
         "device_time",
         {
             "device_id": device.key[0],
             "gpu_id": device.key[1],
             "compute_ns": compute,
+            "node_latency_ns": latency,
             "window_ns": device.window_ns,
             "idle_ns": device.idle_ns,
         },
@@ -130,6 +147,7 @@ RULE = Rule(
     check,
     (
         Threshold("COMPUTE_SHARE", fmt.percent(COMPUTE_SHARE), "of the window is compute"),
+        Threshold("NODE_LATENCY_NS", fmt.duration(NODE_LATENCY_NS), "on average: such gaps are GPU time"),
         Threshold("DEEP_QUEUE_NS", fmt.duration(DEEP_QUEUE_NS), "is the median wait of a deep queue: gaps count too"),
     ),
 )

@@ -52,11 +52,12 @@ _RECOMMENDATIONS = (
 
 def check(case: Case) -> Iterator[Draft]:
     """Yields one finding for the time between steps on all devices."""
-    found = gaps.waits(case, GAPS, BUCKETS, latency=True)
+    found = gaps.waits(case, GAPS, BUCKETS, latency=True, settled=True)
     if found:
         title = gaps.headline(case, found, "for the host between steps")
         evidence = tuple(gaps.evidence(case, found))
-        yield Draft(Finding(ID, "low", title, evidence, _RECOMMENDATIONS), gaps.claims(found, GAPS), BY_SHARE)
+        claims = gaps.claims(found, GAPS, latency=True)
+        yield Draft(Finding(ID, "low", title, evidence, _RECOMMENDATIONS), claims, BY_SHARE)
 
 
 RULE = Rule(ID, "Host-bound between steps", __doc__ or "", check, SHARES)

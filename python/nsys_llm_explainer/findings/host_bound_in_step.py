@@ -46,7 +46,7 @@ _RECOMMENDATIONS = (
 
 def check(case: Case) -> Iterator[Draft]:
     """Yields one finding for long gaps inside steps on all devices."""
-    found = gaps.waits(case, GAPS, BUCKETS, latency=True)
+    found = gaps.waits(case, GAPS, BUCKETS, latency=True, settled=True)
     if not found:
         return
     evidence = list(gaps.evidence(case, found))
@@ -56,7 +56,8 @@ def check(case: Case) -> Iterator[Draft]:
             Evidence("No steps were found, so it is open whether this lies between steps or inside them", "steps")
         )
     title = gaps.headline(case, found, "for the host inside the step" if inside else "for the host")
-    yield Draft(Finding(ID, "low", title, tuple(evidence), _RECOMMENDATIONS), gaps.claims(found, GAPS), BY_SHARE)
+    claims = gaps.claims(found, GAPS, latency=True)
+    yield Draft(Finding(ID, "low", title, tuple(evidence), _RECOMMENDATIONS), claims, BY_SHARE)
 
 
 RULE = Rule(ID, "Host-bound inside the step", __doc__ or "", check, SHARES)

@@ -2,8 +2,8 @@
 
 What it means:
     What is left of the idle time after all other findings: work that was asked for and waited on the GPU's side (an
-    event, another stream, start-up latency), gaps inside CUDA graphs, operations without a launch call in the trace, or
-    time before the first and after the last step.
+    event, another stream), gaps inside CUDA graphs, operations without a launch call in the trace, or time before the
+    first and after the last step. The few microseconds that a GPU needs from one kernel to the next do not count.
 
 Why it matters:
     It is time that could be used, but this trace does not prove by what it is lost.
@@ -26,6 +26,7 @@ from collections.abc import Iterator
 
 from nsys_llm_explainer.findings import gaps
 from nsys_llm_explainer.findings.case import Case, Device, Row, key_of
+from nsys_llm_explainer.findings.gaps import NODE_LATENCY_NS
 from nsys_llm_explainer.findings.ledger import IDLE, INSIDE_GRAPH, QUEUED, UNMATCHED, Claim, Gaps
 from nsys_llm_explainer.findings.rule import HIGH_SHARE, Draft, Grading, Rule, Threshold
 from nsys_llm_explainer.render import format as fmt
@@ -70,7 +71,13 @@ def check(case: Case) -> Iterator[Draft]:
 
 
 def _left(case: Case, device: Device) -> dict[str, int]:
-    return {bucket: case.ledger.left(device.key, bucket) for bucket in IDLE}
+    """Returns what is left of the idle time, without what the GPU itself needs between two kernels."""
+    left = {bucket: case.ledger.left(device.key, bucket) for bucket in IDLE}
+    for row in case.rows("budget", "gap_groups"):
+        if key_of(row) == device.key and gaps.is_node_latency(row):
+            bucket = row["cause"]
+            left[bucket] = max(0, left[bucket] - case.ledger.left_of(row, (bucket,)))
+    return left
 
 
 def _device(device: Device, parts: dict[str, int]) -> Evidence:
@@ -91,7 +98,7 @@ def _largest(case: Case, found: list[tuple[Device, dict[str, int]]]) -> list[tup
         (case.ledger.left_of(row), device, row)
         for device, _ in found
         for row in case.rows("budget", "gap_groups")
-        if key_of(row) == device.key
+        if key_of(row) == device.key and not gaps.is_node_latency(row)
     ]
     return sorted((group for group in groups if group[0]), key=lambda group: -group[0])
 
@@ -114,5 +121,6 @@ RULE = Rule(
     (
         Threshold("IDLE_SHARE", fmt.percent(IDLE_SHARE), "of the window of a device is left: medium, else no finding"),
         Threshold("HIGH_SHARE", fmt.percent(HIGH_SHARE), "of its window: high"),
+        Threshold("NODE_LATENCY_NS", fmt.duration(NODE_LATENCY_NS), "on average: such gaps are the GPU's"),
     ),
 )

@@ -49,12 +49,13 @@ _RECOMMENDATIONS = (
 
 def check(case: Case) -> Iterator[Draft]:
     """Yields one finding for the short gaps before eager kernels on all devices."""
-    found = [wait for wait in gaps.waits(case, GAPS, BUCKETS, latency=True) if not _is_partly_graphed(case, wait)]
+    waits = gaps.waits(case, GAPS, BUCKETS, latency=True, settled=True)
+    found = [wait for wait in waits if not _is_partly_graphed(case, wait)]
     if not found:
         return
     evidence = (*gaps.evidence(case, found), *_calls(case), *per_step_launches(case, found))
     title = gaps.headline(case, found, "for kernels to be launched one by one")
-    yield Draft(Finding(ID, "low", title, evidence, _RECOMMENDATIONS), gaps.claims(found, GAPS), BY_SHARE)
+    yield Draft(Finding(ID, "low", title, evidence, _RECOMMENDATIONS), gaps.claims(found, GAPS, latency=True), BY_SHARE)
 
 
 def _is_partly_graphed(case: Case, wait: gaps.Wait) -> bool:

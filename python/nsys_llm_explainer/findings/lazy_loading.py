@@ -2,7 +2,8 @@
 
 What it means:
     The driver compiled a kernel (JIT), loaded a module, or loaded a function on its first use in or between steps after
-    the warm-up, and GPUs were idle meanwhile.
+    the warm-up, and GPUs were idle meanwhile: while the launching thread was in a call, or waited for the thread that
+    loads.
 
 Why it matters:
     The first request with a new shape or kernel pays for it, once per process. In a capture it makes steps look slow
@@ -26,7 +27,7 @@ from collections.abc import Iterator
 
 from nsys_llm_explainer.findings import suspects
 from nsys_llm_explainer.findings.case import Case
-from nsys_llm_explainer.findings.ledger import HOST_API, LAUNCHING
+from nsys_llm_explainer.findings.ledger import HOST_API, HOST_CODE, HOST_OS, LAUNCHING
 from nsys_llm_explainer.findings.rule import BY_SHARE, SHARES, Draft, Rule
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.report import Finding
@@ -43,7 +44,7 @@ _RECOMMENDATIONS = (
 
 def check(case: Case) -> Iterator[Draft]:
     """Yields one finding for the loading of code while steps run, over all devices."""
-    found = suspects.rows(case, suspects.LOADING, (LAUNCHING, HOST_API))
+    found = suspects.rows(case, suspects.LOADING, (LAUNCHING, HOST_API, HOST_CODE, HOST_OS))
     claims = suspects.claims_while_serving(found)
     if not claims:
         return

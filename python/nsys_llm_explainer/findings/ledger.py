@@ -36,12 +36,14 @@ class Gaps:
         size: The size class of the gap.
         next_graph: Whether the next operation comes from a CUDA graph launch.
         step_kinds: The kinds of the step of the next operation.
+        late: Whether the next operation was asked for so late that what it waited is launch latency, no queue.
     """
 
     places: frozenset[str] | None = None
     size: str | None = None
     next_graph: bool | None = None
     step_kinds: frozenset[str | None] | None = None
+    late: bool | None = None
 
     def holds(self, gap: Mapping[str, Any]) -> bool:
         """Returns whether a row of gap_groups is among them."""
@@ -50,6 +52,7 @@ class Gaps:
             and (self.size is None or gap["size"] == self.size)
             and (self.next_graph is None or gap["next_graph"] == self.next_graph)
             and (self.step_kinds is None or gap["step_kind"] in self.step_kinds)
+            and (self.late is None or gap["late"] == self.late)
         )
 
 
@@ -97,10 +100,15 @@ class Ledger:
         """Returns how much of a bucket of a device nobody has claimed."""
         return sum(cell.ns for cell in self._cells.get((device, bucket), {}).values())
 
-    def left_of(self, gap: Mapping[str, Any]) -> int:
-        """Returns about how much of a row of gap_groups nobody has claimed: its part of what is left in its place."""
+    def left_of(self, gap: Mapping[str, Any], buckets: Iterable[str] = IDLE) -> int:
+        """Returns about how much of a row of gap_groups nobody has claimed: its part of what is left in its place.
+
+        Args:
+            gap: The row.
+            buckets: Which parts of it.
+        """
         left = 0.0
-        for bucket in IDLE:
+        for bucket in buckets:
             cell = self._cells.get(((gap["device_id"], gap["gpu_id"]), bucket), {}).get(_where(gap))
             if cell is not None:
                 left += _part(gap, bucket) * cell.ns / cell.whole
@@ -127,7 +135,7 @@ class Ledger:
         return granted
 
 
-_KEYS = ("place", "size", "next_graph", "step_kind")
+_KEYS = ("place", "size", "next_graph", "step_kind", "late")
 _Where = tuple[object, ...]
 
 

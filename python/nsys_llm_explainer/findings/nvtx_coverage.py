@@ -32,7 +32,7 @@ from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.report import Evidence, Finding
 
 ID = "nvtx_coverage"
-MEDIUM_COVERAGE = 0.70
+COVERAGE = 0.70
 UNCORRELATED_SHARE = 0.10
 OUTSIDE_SHARE = 0.05
 
@@ -59,7 +59,7 @@ def check(case: Case) -> Iterator[Draft]:
         yield _no_ranges(case)
         return
     coverage = summary.get("coverage")
-    if coverage is None or coverage >= MEDIUM_COVERAGE:
+    if coverage is None or coverage >= COVERAGE:
         return
     evidence = [
         Evidence(
@@ -90,7 +90,7 @@ def check(case: Case) -> Iterator[Draft]:
         recommendations.append(_SWITCH_ON)
     recommendations.append("Until then, the NVTX and phase tables describe the covered part only.")
     title = f"NVTX ranges cover only {fmt.percent(coverage)} of the kernel time"
-    yield Draft(Finding(ID, "medium", title, tuple(evidence), tuple(recommendations)))
+    yield Draft(Finding(ID, "low", title, tuple(evidence), tuple(recommendations)))
 
 
 def _no_ranges(case: Case) -> Draft:
@@ -111,7 +111,7 @@ RULE = Rule(
     __doc__ or "",
     check,
     (
-        Threshold("MEDIUM_COVERAGE", fmt.percent(MEDIUM_COVERAGE), "of the kernel time; covering less is medium"),
+        Threshold("COVERAGE", fmt.percent(COVERAGE), "of the kernel time; covering less is a finding, always low"),
         Threshold(
             "UNCORRELATED_SHARE",
             fmt.percent(UNCORRELATED_SHARE),

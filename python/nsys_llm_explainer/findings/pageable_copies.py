@@ -3,7 +3,8 @@
 What it means:
     cudaMemcpyAsync was called with pageable memory on the host's side. The driver then stages the data through a
     buffer of its own: the copy is slower, does not overlap, and the call may return only when it is done. Counted is
-    the time in which such a copy runs alone, and the GPU's idle time while the launching thread is in such a call.
+    the time in which such a copy runs alone, and the GPU's idle time while the launching thread is in such a call, also
+    in the one whose copy ends the gap.
 
 Why it matters:
     Code that looks asynchronous blocks the thread that launches, in each step.
@@ -26,7 +27,7 @@ from collections.abc import Iterator
 
 from nsys_llm_explainer.findings import gaps
 from nsys_llm_explainer.findings.case import Case, Row, key_of
-from nsys_llm_explainer.findings.ledger import COPY, HOST_API, Claim
+from nsys_llm_explainer.findings.ledger import COPY, HOST_API, LAUNCHING, Claim, Gaps
 from nsys_llm_explainer.findings.rule import BY_SHARE, SHARES, Draft, Rule
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.report import Evidence, Finding
@@ -51,13 +52,20 @@ def check(case: Case) -> Iterator[Draft]:
     keys = {key_of(row) for row in rows}
     claims = [Claim(key_of(row), _alone(row), (COPY,)) for row in rows]
     claims += [Claim(key_of(row), row["idle_ns"], (HOST_API,)) for row in calls if key_of(row) in keys]
+    staged = [(ns, row) for ns, row in _staged(case) if key_of(row) in keys]
+    claims += [Claim(key_of(row), ns, (LAUNCHING,), _where(row)) for ns, row in staged]
     rows.sort(key=lambda row: (-_alone(row), -row["pageable_async_ns"]))
     copies = sum(row["pageable_async"] for row in rows)
     title = (
         f"{fmt.count(copies)} asynchronous copies use pageable memory and cost "
         f"{fmt.duration(sum(claim.ns for claim in claims))} of device time"
     )
-    evidence = (*(_copies(case, row) for row in rows[:SHOWN_COPIES]), *map(_call, calls[:2]), *_ranges(case))
+    evidence = (
+        *(_copies(case, row) for row in rows[:SHOWN_COPIES]),
+        *map(_call, calls[:2]),
+        *_groups(case, staged),
+        *_ranges(case),
+    )
     yield Draft(Finding(ID, "low", title, evidence, _RECOMMENDATIONS), tuple(claims), BY_SHARE)
 
 
@@ -74,11 +82,47 @@ def _calls(case: Case) -> list[Row]:
     return sorted((row for row in rows if _ASYNC_COPY.match(row["api_name"])), key=lambda row: -row["idle_ns"])
 
 
+def _staged(case: Case) -> list[tuple[int, Row]]:
+    """Returns the groups of gaps that such a call ends, each with its part in the call, the largest first.
+
+    Where calls of one name and range copy from both kinds of memory, their time in the calls divides it.
+    """
+    found = []
+    for row in case.rows("budget", "gap_groups"):
+        if row["call_name"] and _ASYNC_COPY.match(row["call_name"]) and gaps.part(row, LAUNCHING):
+            ns = round(gaps.part(row, LAUNCHING) * _pageable_share(case, row))
+            if ns:
+                found.append((ns, row))
+    return sorted(found, key=lambda pair: -pair[0])
+
+
+def _pageable_share(case: Case, gap: Row) -> float:
+    names = {gaps.base(gap["call_name"])}
+    calls = [row for row in case.rows("memory", "copy_calls") if gaps.base(row["api_name"]) in names]
+    calls = [row for row in calls if row["range_name"] == gap["range_name"]] or calls
+    whole = sum(row["call_ns"] for row in calls)
+    return sum(row["call_ns"] for row in calls if _is_pageable(row)) / whole if whole else 0.0
+
+
+def _is_pageable(row: Row) -> bool:
+    return "pageable" in f"{row['src_kind']} {row['dst_kind']}".lower()
+
+
+def _where(row: Row) -> Gaps:
+    places, kinds = frozenset({row["place"]}), frozenset({row["step_kind"]})
+    return Gaps(places, row["size"], row["next_graph"], kinds, row["late"])
+
+
+def _groups(case: Case, staged: list[tuple[int, Row]]) -> Iterator[Evidence]:
+    for ns, row in staged[:2]:
+        device = case.device(key_of(row))
+        if device is not None:
+            yield gaps.group(ns, device, row)
+
+
 def _pageable_calls(case: Case) -> list[Row]:
     rows = [
-        row
-        for row in case.rows("memory", "copy_calls")
-        if "pageable" in f"{row['src_kind']} {row['dst_kind']}".lower() and _ASYNC_COPY.match(row["api_name"])
+        row for row in case.rows("memory", "copy_calls") if _is_pageable(row) and _ASYNC_COPY.match(row["api_name"])
     ]
     return sorted(rows, key=lambda row: -row["call_ns"])
 

@@ -27,6 +27,7 @@ from nsys_llm_explainer.findings import (
     request_gaps,
     step_outliers,
     straggling_rank,
+    warm_up,
 )
 from nsys_llm_explainer.findings.rule import Rule
 
@@ -41,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     allocation_in_steady_state.RULE,
     pageable_copies.RULE,
     step_outliers.RULE,
+    warm_up.RULE,
     exposed_sync.RULE,
     copy_bound.RULE,
     exposed_communication.RULE,

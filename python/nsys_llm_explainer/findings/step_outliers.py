@@ -1,8 +1,9 @@
 """A few steps take far longer than the others of their kind.
 
 What it means:
-    Some steps have a period over 1.5 times the median of their kind on that worker. Counted is what they take beyond
-    the median, bucket by bucket, so the cause is named: host code, an allocation, a copy, more compute.
+    After the warm-up some steps have a period over 1.5 times the median of their kind on that worker. Counted is what
+    they take beyond the median, bucket by bucket, so the cause is named: host code, an allocation, a copy, more
+    compute. What they wait for a late rank is a matter of the finding about it.
 
 Why it matters:
     Every running request waits through a slow step: these are the tail of the inter-token latency, and a median does
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nsys_llm_explainer.findings import gaps
+from nsys_llm_explainer.findings import gaps, warm_up
 from nsys_llm_explainer.findings.case import Case, Row, key_of
 from nsys_llm_explainer.findings.ledger import (
     BUCKETS,
@@ -58,23 +59,31 @@ def check(case: Case) -> Iterator[Draft]:
     """Yields one finding for the slow steps of all workers."""
     slow = case.rows("steps", "slow_steps")
     overlapping = _overlapping(case) if slow else set()
+    slow = [row for row in slow if not any(warm_up.holds(phase, row) for phase in warm_up.phases(case))]
     slow = [row for row in slow if _counts(case, row, (key_of(row), row["pid"], row["start_ns"]) in overlapping)]
     slow = [row for row in slow if _are_few(case, row, slow)]
     if not slow:
         return
     slow.sort(key=lambda row: (-row["excess_ns"], row["start_ns"]))
-    lost = sum(row["excess_ns"] for row in slow)
+    claims = _claims(case, slow)
+    lost = sum(claim.ns for claim in claims)
     steps = sum(row["steps"] for row in case.rows("steps", "step_kinds"))
     title = (
         f"{fmt.count(len(slow))} of {fmt.counted(steps, 'step')} take over 1.5 times the median of their kind, "
         f"{fmt.duration(lost)} beyond it: mostly {gaps.WORDS.get(_mostly(slow), 'idle')}"
     )
     evidence = (*map(_step, slow[:SHOWN_STEPS]), _by_bucket(slow))
-    yield Draft(Finding(ID, "low", title, evidence, _RECOMMENDATIONS), _claims(case, slow), BY_SHARE)
+    yield Draft(Finding(ID, "low", title, evidence, _RECOMMENDATIONS), claims, BY_SHARE)
 
 
 def _counts(case: Case, row: Row, overlaps: bool) -> bool:
-    """Returns whether a slow step is one: not a pause without requests, nor work of an unknown kind or another step."""
+    """Returns whether a slow step is one.
+
+    It is none around a pause without requests, where it waits for a late rank, or where it may hold work of another
+    kind or another step.
+    """
+    if row["largest_bucket"] == COMMUNICATION and _waits(case, row):
+        return False
     if row["largest_bucket"] in (COMPUTE, COMMUNICATION) and (row["kind"] == "unknown" or overlaps):
         return False
     end = row["start_ns"] + row["period_ns"]
@@ -82,6 +91,11 @@ def _counts(case: Case, row: Row, overlaps: bool) -> bool:
         gap["place"] == "request_gap" and key_of(gap) == key_of(row) and row["start_ns"] <= gap["start_ns"] < end
         for gap in case.rows("budget", "gap_causes")
     )
+
+
+def _waits(case: Case, row: Row) -> bool:
+    """Returns whether the device of a step waits for a late rank: its communication is a matter of that finding."""
+    return bool(case.granted.get("straggling_rank", {}).get(key_of(row)))
 
 
 def _overlapping(case: Case) -> set[tuple[DeviceKey, int, int]]:
@@ -132,6 +146,8 @@ def _claims(case: Case, slow: list[Row]) -> tuple[Claim, ...]:
     for row in slow:
         inside = [gap for gap in long_gaps.get(key_of(row), ()) if row["start_ns"] <= gap["start_ns"] < row["end_ns"]]
         for bucket, ns in _excess(row).items():
+            if bucket == COMMUNICATION and _waits(case, row):
+                continue
             for where, share in _places(inside, bucket).items():
                 key = (key_of(row), bucket, where)
                 sums[key] = sums.get(key, 0.0) + ns * share

@@ -12,7 +12,9 @@ _INTRO = """\
 Each rule looks at one report. A finding accounts for device time: nanoseconds of the windows of devices, out of the
 buckets of the section on where the time went. The rules claim in the order of this page, the specific one before the
 one that covers it, and no nanosecond counts for two findings: what is left decides the severity, and whether there is
-a finding at all. Findings are listed by the time at stake, those without any last. It is no forecast of a gain."""
+a finding at all. Findings are listed by the time at stake, low ones after all others, those
+without any last of either. Among low ones collectives, small kernels and a warm-up count with a quarter of their time:
+ordinary runs have them too. The time at stake is no forecast of a gain."""
 
 
 def findings_page() -> str:

@@ -65,6 +65,8 @@ pub(super) struct Places<'a> {
     next: usize,
     request_gap_ns: f64,
     sure_gap_ns: f64,
+    /// Waits before here belong to the warm-up, whatever they are for.
+    settled_from: i64,
 }
 
 impl<'a> Places<'a> {
@@ -81,8 +83,9 @@ impl<'a> Places<'a> {
         let mut periods: Vec<i64> = order.iter().filter_map(|&at| steps.list[at].period).collect();
         let median = quantiles(&mut periods, &[0.5])[0].unwrap_or(f64::INFINITY);
         let request_gap_ns = (STEADY_FACTOR * median).max(LEAST_REQUEST_GAP_NS as f64);
+        let settled_from = steps.settled.map_or(i64::MIN, |settled| settled.0);
         let sure_gap_ns = (SURE_PERIODS * median).max(SURE_REQUEST_GAP_NS as f64);
-        Self { list: &steps.list, order, reach, next: 0, request_gap_ns, sure_gap_ns }
+        Self { list: &steps.list, order, reach, next: 0, request_gap_ns, sure_gap_ns, settled_from }
     }
 
     /// The place of a gap, and the step of the op that ends it.
@@ -102,6 +105,7 @@ impl<'a> Places<'a> {
         let Some(after) = next else { return (Place::AfterSteps, None) };
         let length = (end - start) as f64;
         let lacks_work = match wait {
+            _ if end <= self.settled_from => false,
             Wait::Busy => false,
             Wait::Requests => length > self.request_gap_ns,
             Wait::System | Wait::Unknown => {

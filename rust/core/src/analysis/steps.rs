@@ -252,7 +252,7 @@ fn outside_table(input: &Input<'_>, spec: TableSpec) -> Table {
         add("warm_up", window.0, settled.0);
         // Something held steps up on either side of the steady run, or there was nothing to do.
         add("pause", settled.0, from);
-        add("pause", to, settled.1);
+        add("pause", to, settled.1.min(list.last().map_or(to, |step| step.extent().1)));
         add("drain", settled.1, window.1);
     }
     Table::new(spec, rows.len(), rows)

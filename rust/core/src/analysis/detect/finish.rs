@@ -120,5 +120,7 @@ fn steady(steps: &Steps) -> Option<((i64, i64), (i64, i64))> {
     let start = |run: &Range<usize>| run_of[run.start].start;
     let end = |run: &Range<usize>| run_of[run.end - 1].extent().1;
     let steady = (start(longest), end(longest));
-    (steady.1 > steady.0).then_some((steady, (start(first), end(last))))
+    // What follows the last step is no draining of steps.
+    let until = if last.end == run_of.len() { i64::MAX } else { end(last) };
+    (steady.1 > steady.0).then_some((steady, (start(first), until)))
 }
