@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from nsys_llm_explainer import _native
 from nsys_llm_explainer.capture.advice import advise
@@ -15,6 +15,9 @@ from nsys_llm_explainer.findings.engine import find
 from nsys_llm_explainer.phase_map import PhaseMap, load_phase_map
 from nsys_llm_explainer.report import Report, StrPath, timestamp
 from nsys_llm_explainer.sections import SECTIONS
+
+if TYPE_CHECKING:
+    from nsys_llm_explainer.gate.check import Checked
 
 ProgressCallback = Callable[[str, int, int], None]
 Span = tuple[Optional[int], Optional[int]]
@@ -95,6 +98,31 @@ def analyze(
     generated_at = timestamp()
     result, window_source = run.in_window(open_trace(path, source=source), window)
     return _finished(result, generated_at, window_source)
+
+
+def check(
+    report: Report,
+    conditions: str | Iterable[str],
+    baseline: StrPath | Report | None = None,
+) -> tuple[Checked, ...]:
+    """Holds a report against conditions on its figures, as ``--fail-on`` does.
+
+    Args:
+        report: The report.
+        conditions: Conditions such as ``"budget.idle_share > 20%"`` or ``"steps.decode.period_p50_ns > +3%"``. A
+            report that meets one fails; so does one without the figure.
+        baseline: A file of ``--save-baseline``, or an earlier report; what limits with a sign are relative to.
+
+    Returns:
+        For each condition a frozen result: condition, value, limit, passed, reason.
+
+    Raises:
+        ValueError: A condition is malformed or has no baseline, or the baseline is none.
+        OSError: The baseline cannot be read.
+    """
+    from nsys_llm_explainer.gate.check import check as held_against  # noqa: PLC0415 - a plain run has no gate
+
+    return held_against(report, conditions, baseline)
 
 
 def check_window(window: Window | None) -> None:

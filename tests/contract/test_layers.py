@@ -23,20 +23,23 @@ LAYERS = {
     "sections": 2,
     "render": 3,
     "findings": 4,
-    "api": 5,
-    "": 6,
-    "reference": 7,
-    "cli": 7,
-    "__main__": 8,
+    "gate": 5,
+    "api": 6,
+    "": 7,
+    "reference": 8,
+    "cli": 8,
+    "__main__": 9,
 }
 #: The value offers write() and _repr_html_(), which stand above it; the command loads itself inside its Ctrl-C guard,
-#: and the demo's generator only where it is asked for.
+#: and the demo's generator and the gate only where they are asked for.
 DEFERRED = {
     ("report", "render.outputs"),
     ("report", "render.html"),
     ("report", "render.figures"),
     ("cli", "cli.run"),
     ("cli.run", "cli.demo"),
+    ("cli.run", "cli.gate"),
+    ("api", "gate.check"),
 }
 MAY_PRINT = ("cli", "__main__", "reference.__main__")
 

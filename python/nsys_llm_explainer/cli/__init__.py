@@ -10,7 +10,7 @@ INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code: 0 ok, 1 failed, 2 wrong usage, 130 interrupted.
+    """Runs the command and returns its exit code: 0 ok, 1 failed, 2 wrong usage, 3 a gate fell short, 130 interrupted.
 
     Args:
         argv: The arguments, those of the process where None.

@@ -22,7 +22,7 @@ def explain_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         description="Explains an Nsight Systems trace of LLM inference: what each GPU did, and what to look at next.",
         epilog=f"'{PROGRAM} demo' makes a small trace and explains it; '{PROGRAM} demo --help' says more. "
-        "Exit codes: 0 ok, 1 failed, 2 wrong usage.",
+        "Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 a condition of --fail-on was met.",
     )
     parser.add_argument(
         "trace",
@@ -68,12 +68,8 @@ def explain_parser() -> argparse.ArgumentParser:
     )
     analysis.add_argument("--profile", action="store_true", help="print how long each stage took to stderr")
     _add_output_options(parser)
-    parser.add_argument(
-        "--print-schema",
-        action="store_true",
-        help="show what the export holds and what can be computed from it, and write nothing",
-    )
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+    _add_gate_options(parser)
+    _add_information_options(parser)
     return parser
 
 
@@ -121,6 +117,33 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         help="rows of the kernel table in report.md (default: %(default)s); report.json and CSV hold more",
     )
     output.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def _add_information_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--print-schema",
+        action="store_true",
+        help="show what the export holds and what can be computed from it, and write nothing",
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
+
+
+def _add_gate_options(parser: argparse.ArgumentParser) -> None:
+    gate = parser.add_argument_group("gate")
+    gate.add_argument(
+        "--fail-on",
+        metavar="EXPR",
+        action="append",
+        default=[],
+        help="end with code 3 if a figure of report.json is like this: 'budget.idle_share > 20%%', "
+        "'steps.decode.period_p50_ns > 12ms', 'gpu_devices[device_id=0].idle_share > 0.2', 'findings.high > 0', "
+        "'findings.copy_bound.at_stake_share > 5%%'. Compares with > >= < <= == !=; a limit with a sign (+3%%, +200us) "
+        "is relative to --baseline. Any row that is like this counts; so does a figure that was not captured. "
+        "Repeat it for several",
+    )
+    gate.add_argument("--baseline", metavar="FILE", help="figures of an earlier run, from --save-baseline")
+    gate.add_argument("--save-baseline", metavar="FILE", help="write the figures of this run, and nothing of its trace")
+    gate.add_argument("--junit", metavar="FILE", help="write the conditions as the test cases of a JUnit XML file")
 
 
 def _positive(text: str) -> int:

@@ -23,8 +23,8 @@ from nsys_llm_explainer.render.terminal_bars import coloured
 from nsys_llm_explainer.report import Report
 
 
-def run_explain(options: argparse.Namespace) -> None:
-    """Runs ``nsys-llm-explain TRACE``."""
+def run_explain(options: argparse.Namespace) -> Report:
+    """Runs ``nsys-llm-explain TRACE`` and returns the report that it wrote."""
     out = Path(options.out or default_out(options.trace))
     check_directory(out)
     phases = None if options.phase_map is None else dict(load_phase_map(options.phase_map))
@@ -47,6 +47,7 @@ def run_explain(options: argparse.Namespace) -> None:
     if options.profile:
         print("\n".join(stage_lines(report)), file=sys.stderr)
     write_and_print(report, out, options)
+    return report
 
 
 def stage_lines(report: Report) -> list[str]:

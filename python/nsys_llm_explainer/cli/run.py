@@ -22,27 +22,33 @@ def run(argv: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        _dispatch(list(argv))
+        return _dispatch(list(argv))
     except BrokenPipeError:
         raise
     except (NsysError, OSError, ValueError, MemoryError) as error:
         print(f"error: {terminal.line(describe(error))}", file=sys.stderr)
         return FAILED
-    return OK
 
 
-def _dispatch(argv: list[str]) -> None:
+def _dispatch(argv: list[str]) -> int:
     if argv and argv[0] == "demo":
         # A fifth of the start-up, for what nobody needs who has a trace.
         from nsys_llm_explainer.cli.demo import run_demo  # noqa: PLC0415
 
         run_demo(demo_parser().parse_args(argv[1:]))
-        return
-    options = explain_parser().parse_args(argv)
+        return OK
+    parser = explain_parser()
+    options = parser.parse_args(argv)
+    gate = None
+    if options.fail_on or any(name is not None for name in (options.baseline, options.save_baseline, options.junit)):
+        from nsys_llm_explainer.cli.gate import prepare  # noqa: PLC0415 - as above: a plain run has no gate
+
+        gate = prepare(options, parser)
     if options.print_schema:
         run_print_schema(options)
-    else:
-        run_explain(options)
+        return OK
+    report = run_explain(options)
+    return OK if gate is None else gate.settle(report)
 
 
 def describe(error: BaseException) -> str:
