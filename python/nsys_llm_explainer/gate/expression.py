@@ -92,8 +92,8 @@ def parse(text: str) -> Condition:
 
     Args:
         text: ``FIGURE OPERATOR LIMIT``. A figure is ``section.figure``, ``steps.KIND.column``, also written
-            ``step.KIND.column``, ``table.column``, ``table[column=value].column``, or one of ``findings``. A limit is a number with or without a unit; with a
-            sign it is relative to the baseline.
+            ``step.KIND.column``, ``table.column``, ``table[column=value].column``, or one of ``findings``. A limit is a
+            number with or without a unit; with a sign it is relative to the baseline.
 
     Raises:
         ValueError: The text is no condition; the message says where it goes wrong.
