@@ -269,3 +269,15 @@ def test_a_late_launch_is_told_from_a_queue(export_file: Write) -> None:
         ("idle.queued", False, 30 * US, 30 * US),
         ("idle.host_code", True, 20 * US, 2 * US),
     ]
+
+
+def test_times_at_the_edge_do_not_turn_negative(export_file: Write) -> None:
+    export = Export()
+    for device in range(4):
+        export.kernel("a", 1 - (1 << 62), 2 - (1 << 62), device=device, corr=device + 1)
+        export.kernel("b", (1 << 62) - 1, 1 << 62, device=device, corr=device + 11)
+        export.call(LAUNCH, 0, 1 << 61, corr=device + 11)
+    found = section(export_file(export), "budget")
+    assert found.summary["window_ns"] == (1 << 63) - 1
+    assert min(row["total_ns"] for row in found.tables["device_time"].rows()) == 0
+    assert sum(row["total_ns"] for row in found.tables["device_time"].rows() if row["device_id"] == 0) == (1 << 63) - 1

@@ -207,12 +207,17 @@ fn suspect_table(input: &Input<'_>, spec: TableSpec) -> Table {
     Table::new(spec, rows.len(), rows)
 }
 
+/// A sum over devices. Windows of one device fit in 64 bits; those of several, of a damaged file, may not.
+fn total(parts: impl Iterator<Item = i64>) -> i64 {
+    parts.fold(0, i64::saturating_add)
+}
+
 fn limitations(input: &Input<'_>) -> Vec<String> {
     let events = input.events;
     let mut limits = Vec::new();
-    let idle: i64 = input.derived.time.iter().map(|time| time.total[FIRST_IDLE..].iter().sum::<i64>()).sum();
-    let unmatched: i64 = input.derived.time.iter().filter_map(|time| time.total.last()).sum();
-    if idle > 0 && unmatched * 10 > idle {
+    let idle = total(input.derived.time.iter().map(|time| time.total[FIRST_IDLE..].iter().sum::<i64>()));
+    let unmatched = total(input.derived.time.iter().filter_map(|time| time.total.last().copied()));
+    if idle > 0 && unmatched > idle / 10 {
         limits.push(format!(
             "{:.0} % of the idle time ends with ops that have no call in the export: its cause is unknown.",
             100.0 * unmatched as f64 / idle as f64
@@ -254,9 +259,9 @@ impl super::Analysis for Analysis {
                 None => Availability::missing("The export has no GPU ops.", Some(TRACE_CUDA)).absence(),
             });
         }
-        let sum = |bucket: usize| input.derived.time.iter().map(|time| time.total[bucket]).sum::<i64>();
-        let window: i64 = (0..BUCKETS.len()).map(sum).sum();
-        let idle: i64 = (FIRST_IDLE..BUCKETS.len()).map(sum).sum();
+        let sum = |bucket: usize| total(input.derived.time.iter().map(|time| time.total[bucket]));
+        let window = total((0..BUCKETS.len()).map(sum));
+        let idle = total((FIRST_IDLE..BUCKETS.len()).map(sum));
         let steady = input.derived.steps.steady;
         let [device_time, causes, groups, host_calls, suspects] =
             <[TableSpec; 5]>::try_from(spec().tables).expect("five tables");

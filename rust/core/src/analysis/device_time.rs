@@ -330,9 +330,9 @@ impl Sweep<'_> {
         // Who waits for requests waits in the system, where that was captured; otherwise length has to do.
         let wait = if !sees_system {
             Wait::Unknown
-        } else if 10 * for_requests >= 9 * (g1 - g0) {
+        } else if for_requests >= (g1 - g0) - (g1 - g0) / 10 {
             Wait::Requests
-        } else if 2 * parts[HOST_OS - FIRST_IDLE] >= g1 - g0 {
+        } else if parts[HOST_OS - FIRST_IDLE] >= (g1 - g0) - (g1 - g0) / 2 {
             Wait::System
         } else {
             Wait::Busy

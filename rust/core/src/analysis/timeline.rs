@@ -40,10 +40,11 @@ impl Timeline {
     pub(super) fn book(&mut self, start: i64, end: i64, bucket: usize) {
         let mut from = start;
         while from < end {
-            let mut until = self.start + self.bin_ns * i64::try_from(self.at + 1).unwrap_or(i64::MAX);
+            let bins = i64::try_from(self.at + 1).unwrap_or(i64::MAX);
+            let mut until = self.start.saturating_add(self.bin_ns.saturating_mul(bins));
             while until <= from && self.at + 1 < self.bins.len() {
                 self.at += 1;
-                until += self.bin_ns;
+                until = until.saturating_add(self.bin_ns);
             }
             let to = if self.at + 1 == self.bins.len() { end } else { end.min(until) };
             self.bins[self.at][bucket] += to - from;
@@ -80,7 +81,8 @@ mod tests {
 
     #[test]
     fn bins_hold_every_nanosecond_once() {
-        for (start, end) in [(0, 1), (5, 1_000_003), (-70, 20_000_000), (10, 16_010)] {
+        let widest = (1 - (1 << 62), 1 << 62);
+        for (start, end) in [(0, 1), (5, 1_000_003), (-70, 20_000_000), (10, 16_010), widest] {
             let mut timeline = Timeline::new((start, end), 2);
             let cuts = [start, start + (end - start) / 3, start + (end - start) / 2, end];
             for (bucket, cut) in cuts.windows(2).enumerate() {
