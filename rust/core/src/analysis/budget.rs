@@ -17,8 +17,8 @@ use rustc_hash::FxHashMap;
 
 use super::device_time::{BUCKETS, DeviceTime, FIRST_IDLE, Gap, Group, GroupKey, Parts};
 use super::{
-    Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, empty_window, present,
-    share, with_kernel_table,
+    Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, device_cells,
+    empty_window, present, share, with_kernel_table,
 };
 use crate::algo::join::NONE;
 use crate::algo::topk::smallest_by;
@@ -32,11 +32,6 @@ pub(super) struct Analysis;
 const OSRT: &str = "OSRT_API";
 const SHORT: &str = "under 50 us";
 const LONG: &str = "50 us and over";
-
-fn device_cells(input: &Input<'_>, device: usize) -> [Cell; 2] {
-    let device = &input.events.devices[device];
-    [device.device_id.into(), device.gpu_id.into()]
-}
 
 fn part_cells(parts: &Parts) -> impl Iterator<Item = Cell> {
     parts.iter().map(|&part| Cell::from(part))

@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::gpu_idle::{device_cells, device_columns};
 use super::iterations::Steps;
-use super::{Availability, Input, Outcome, Probe, graph_mode_limit, kernels, no_kernels_in, share, with_kernel_table};
+use super::{
+    Availability, Input, Outcome, Probe, device_cells, device_columns, graph_mode_limit, kernels, no_kernels_in, share,
+    with_kernel_table,
+};
 use crate::algo::join::NONE;
 use crate::algo::topk::smallest_by;
 use crate::model::events::{Events, OpKind, Ops};

@@ -181,7 +181,6 @@ pub(super) fn sweep(
     for (call, one) in sharing() {
         first_op[call] = first_op[one];
     }
-    let is_graph_launch = |name: &str| name.starts_with("cudaGraphLaunch") || name.starts_with("cuGraphLaunch");
     let sweep = Sweep {
         events,
         derived,
@@ -193,7 +192,7 @@ pub(super) fn sweep(
             .map(|kind| category(kind.name).is_some_and(&is_communication))
             .collect(),
         first_op,
-        launches_graphs: events.calls.kinds.iter().map(|kind| is_graph_launch(events.names.text(kind.name))).collect(),
+        launches_graphs: events.launches_graphs(),
         windows: windows(events),
     };
     let devices = u32::try_from(events.devices.len()).unwrap_or(NONE);

@@ -8,8 +8,8 @@ use std::cmp::Reverse;
 
 use super::derived::DeviceActivity;
 use super::{
-    Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, Outcome, Probe, TRACE_CUDA, empty_window, share,
-    with_kernel_table,
+    Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, Outcome, Probe, TRACE_CUDA, device_cells, device_columns,
+    empty_window, share, with_kernel_table,
 };
 use crate::algo::topk::smallest_by;
 use crate::model::section::{Section, SectionSpec};
@@ -28,22 +28,8 @@ const BUCKETS: [(&str, i64); 7] = [
     ("over 100 ms", i64::MAX),
 ];
 
-/// The columns that name a device.
-pub(super) fn device_columns() -> [ColumnSpec; 2] {
-    [
-        ColumnSpec::id("device_id", "CUDA ordinal of the device in the export.").or_null(),
-        ColumnSpec::id("gpu_id", "Physical id of the GPU, where the export maps it.").or_null(),
-    ]
-}
-
 fn columns(rest: &[ColumnSpec]) -> Vec<ColumnSpec> {
     device_columns().into_iter().chain(rest.iter().copied()).collect()
-}
-
-/// The cells of those.
-pub(super) fn device_cells(input: &Input<'_>, device: usize) -> [Cell; 2] {
-    let device = &input.events.devices[device];
-    [device.device_id.into(), device.gpu_id.into()]
 }
 
 fn device_table(input: &Input<'_>, spec: TableSpec) -> Table {

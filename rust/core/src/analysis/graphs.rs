@@ -16,7 +16,6 @@ use crate::algo::grouping::stats_of;
 use crate::algo::join::NONE;
 use crate::model::events::{Events, OpKind, Ops};
 use crate::model::section::{Section, SectionSpec, Warning};
-use crate::model::strings::api_base_name;
 use crate::model::table::{ColumnSpec, Table, TableSpec};
 
 pub(super) struct Analysis;
@@ -53,12 +52,6 @@ struct Graph {
 
 /// Keyed by (pid, process number, graph id).
 type Graphs = BTreeMap<(i64, u32, Option<i64>), Graph>;
-
-/// Which kinds of calls launch graphs.
-fn is_graph_launch(events: &Events) -> Vec<bool> {
-    let is_launch = |name: &str| matches!(api_base_name(name), "cudaGraphLaunch" | "cuGraphLaunch");
-    events.calls.kinds.iter().map(|kind| is_launch(events.names.text(kind.name))).collect()
-}
 
 struct Membership<'a> {
     events: &'a Events,
@@ -211,7 +204,7 @@ impl super::Analysis for Analysis {
                 None => Availability::missing(reason, Some(TRACE_CUDA)).absence(),
             });
         }
-        let membership = Membership { events, call_of: &input.derived.call_of, launches: is_graph_launch(events) };
+        let membership = Membership { events, call_of: &input.derived.call_of, launches: events.launches_graphs() };
         let kernels = &events.kernels;
         let graph_kernels = (0..kernels.len()).filter(|&row| membership.is_node(0, kernels, row)).count();
         let calls = &events.calls;

@@ -124,12 +124,6 @@ impl Steps {
             .iter()
             .max_by_key(|worker| (worker.steps.len(), std::cmp::Reverse((worker.device, worker.process))))
     }
-
-    /// The number of the worker of a process on a device, in the order of [`Steps::workers`].
-    pub fn worker(&self, process: u32, device: u32) -> Option<usize> {
-        let key = |worker: &StepWorker| (worker.device, worker.process);
-        self.workers.binary_search_by_key(&(device, process), key).ok()
-    }
 }
 
 /// Finds the steps of ops: where ranges mark the steps, the one in which the op's call lies; where steps were inferred,

@@ -89,9 +89,7 @@ impl<'a> Launches<'a> {
                 ops_of_kind[calls.kind[call as usize] as usize] += 1;
             }
         }
-        let is_launch =
-            |name: u32| matches!(api_base_name(events.names.text(name)), "cudaGraphLaunch" | "cuGraphLaunch");
-        let is_graph_launch: Vec<bool> = calls.kinds.iter().map(|kind| is_launch(kind.name)).collect();
+        let is_graph_launch = events.launches_graphs();
         let in_graph: Vec<bool> = events.kernels.kinds.iter().map(|kind| kind.in_graph).collect();
         let is_graph_kernel = |(&kind, &call): (&u32, &u32)| {
             in_graph[kind as usize] || call != NONE && is_graph_launch[calls.kind[call as usize] as usize]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::categories::Categories;
 use crate::model::events::Events;
 use crate::model::section::{Absence, Availability, Outcome, SectionSpec};
+use crate::model::table::{Cell, ColumnSpec};
 use crate::phase_map::PhaseMap;
 use crate::source::schema::Schema;
 
@@ -135,6 +136,20 @@ const NVTX: &str = "NVTX_EVENTS";
 const TRACE_CUDA: &str = "--trace=cuda";
 const TRACE_NVTX: &str = "--trace=nvtx";
 const NODE_MODE: &str = "--cuda-graph-trace=node";
+
+/// The columns that name a device.
+fn device_columns() -> [ColumnSpec; 2] {
+    [
+        ColumnSpec::id("device_id", "CUDA ordinal of the device in the export.").or_null(),
+        ColumnSpec::id("gpu_id", "Physical id of the GPU, where the export maps it.").or_null(),
+    ]
+}
+
+/// The cells of those.
+fn device_cells(input: &Input<'_>, device: usize) -> [Cell; 2] {
+    let device = &input.events.devices[device];
+    [device.device_id.into(), device.gpu_id.into()]
+}
 
 /// Why there are no kernels, and what brings them.
 fn no_kernels(graph_executions: bool) -> Availability {

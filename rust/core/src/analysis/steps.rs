@@ -13,7 +13,10 @@ use std::cmp::Reverse;
 
 use super::device_time::{BUCKETS, Split};
 use super::iterations::{Step, StepWorker, Steps};
-use super::{Availability, Input, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, empty_window, present, with_kernel_table};
+use super::{
+    Availability, Input, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, device_cells, empty_window, present,
+    with_kernel_table,
+};
 use crate::algo::quantile::quantiles;
 use crate::algo::topk::smallest_by;
 use crate::model::section::{Absence, Section, SectionSpec};
@@ -26,11 +29,6 @@ pub(super) struct Analysis;
 /// A step is slow where its period is beyond so many medians of its kind.
 const SLOW_FACTOR: f64 = 1.5;
 const QUANTILES: &[f64] = &[0.5, 0.9, 0.99];
-
-fn device_cells(input: &Input<'_>, device: u32) -> [Cell; 2] {
-    let device = &input.events.devices[device as usize];
-    [device.device_id.into(), device.gpu_id.into()]
-}
 
 fn pid(input: &Input<'_>, process: u32) -> Cell {
     input.events.processes[process as usize].key.pid().into()
@@ -105,7 +103,7 @@ fn kind_row(input: &Input<'_>, worker: &StepWorker, kind: StepKind, splits: &[St
     };
     let steady = steps().filter(|step| step.steady);
     let known = input.derived.steps.steady.is_some();
-    let mut cells: Vec<Cell> = device_cells(input, worker.device).into();
+    let mut cells: Vec<Cell> = device_cells(input, worker.device as usize).into();
     cells.extend([pid(input, worker.process), kind.as_str().into(), rows.len().into()]);
     cells.extend(periods.into_iter().chain(spans).map(Cell::from));
     cells.extend([
@@ -143,7 +141,7 @@ fn step_table(input: &Input<'_>, spec: TableSpec) -> Table {
         let step = &steps.list[at];
         let idle = input.derived.activity[step.device as usize].idle.measure_within(step.start, step.end);
         let mut cells: Vec<Cell> = vec![i64::from(step.index).into(), pid(input, step.process)];
-        cells.extend(device_cells(input, step.device));
+        cells.extend(device_cells(input, step.device as usize));
         cells.extend([
             step.start.into(),
             step.end.into(),
@@ -207,7 +205,7 @@ fn slow_tables(input: &Input<'_>, spec: TableSpec, splits: &[StepTime]) -> (Tabl
         let largest =
             (0..BUCKETS.len()).max_by(|&a, &b| excess[a].total_cmp(&excess[b]).then(Reverse(a).cmp(&Reverse(b))));
         let mut cells: Vec<Cell> = vec![i64::from(step.index).into(), pid(input, step.process)];
-        cells.extend(device_cells(input, step.device));
+        cells.extend(device_cells(input, step.device as usize));
         cells.extend([
             step.kind.as_str().into(),
             step.start.into(),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::ids::{Device, ProcessKey};
 use super::ints::Ints;
 use super::step_mark::StepMark;
-use super::strings::Interner;
+use super::strings::{Interner, is_graph_launch};
 use crate::algo::join::NONE;
 
 /// What ops of one kind have in common.
@@ -387,6 +387,11 @@ impl Events {
     /// Whether an API call counts: it starts inside the window.
     pub fn counts_call(&self, call: usize) -> bool {
         self.window.is_none_or(|(start, end)| (start..end).contains(&self.calls.start[call]))
+    }
+
+    /// For each kind of call whether it launches CUDA graphs.
+    pub fn launches_graphs(&self) -> Vec<bool> {
+        self.calls.kinds.iter().map(|kind| is_graph_launch(self.names.text(kind.name))).collect()
     }
 
     /// Whether ops can be matched to calls at all: there are both, with correlation ids, and the process of some op is

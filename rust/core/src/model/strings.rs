@@ -62,6 +62,11 @@ pub fn api_base_name(name: &str) -> &str {
     }
 }
 
+/// Whether an API call launches a CUDA graph.
+pub fn is_graph_launch(name: &str) -> bool {
+    matches!(api_base_name(name), "cudaGraphLaunch" | "cuGraphLaunch")
+}
+
 /// The name under which ranges are gathered: without per-call numbers, with engine step markers made alike.
 pub fn normalised_range_name(name: &str) -> std::borrow::Cow<'_, str> {
     let name = cut_op_details(name);

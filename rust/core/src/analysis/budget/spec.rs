@@ -1,15 +1,12 @@
 //! The declared schema of the time budget.
 
+use crate::analysis::device_columns;
 use crate::analysis::device_time::CAUSES;
 use crate::model::section::SectionSpec;
 use crate::model::table::{ColumnSpec, TableSpec};
 
 fn with_device(rest: impl IntoIterator<Item = ColumnSpec>) -> Vec<ColumnSpec> {
-    let device = [
-        ColumnSpec::id("device_id", "CUDA ordinal of the device in the export.").or_null(),
-        ColumnSpec::id("gpu_id", "Physical id of the GPU, where the export maps it.").or_null(),
-    ];
-    device.into_iter().chain(rest).collect()
+    device_columns().into_iter().chain(rest).collect()
 }
 
 /// A column for each cause of idle time.

@@ -6,9 +6,8 @@ use rustc_hash::FxHashMap;
 
 use super::{Numbers, Sum, category};
 use crate::algo::topk::smallest_by;
-use crate::analysis::Input;
-use crate::analysis::gpu_idle::device_cells;
 use crate::analysis::iterations::{StepFinder, Steps};
+use crate::analysis::{Input, device_cells};
 use crate::model::events::{OpKind, Ops};
 use crate::model::step_mark::StepKind;
 use crate::model::table::{Table, TableSpec};

@@ -8,8 +8,8 @@ use super::{Collectives, Group};
 use crate::algo::grouping::Stats;
 use crate::algo::intervals::IntervalSet;
 use crate::algo::topk::smallest_by;
-use crate::analysis::gpu_idle::{device_cells, device_columns};
 use crate::analysis::{Input, share};
+use crate::analysis::{device_cells, device_columns};
 use crate::model::events::Events;
 use crate::model::table::{Cell, ColumnSpec, Table, TableSpec};
 

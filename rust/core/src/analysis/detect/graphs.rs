@@ -58,7 +58,7 @@ pub(super) fn steps(seen: &Seen<'_>) -> (Vec<Found>, String) {
 /// Graph executions by process and device.
 fn launches(seen: &Seen<'_>) -> FxHashMap<(u32, u32), Vec<Launch>> {
     let events = seen.events;
-    let launches_graphs = seen.launches_graphs();
+    let launches_graphs = seen.events.launches_graphs();
     let mut place: FxHashMap<(u32, u32), usize> = FxHashMap::default();
     let mut all: Vec<((u32, u32), Launch)> = Vec::new();
     let mut last = ((NONE, NONE), 0);

@@ -176,7 +176,7 @@ fn mark_of_call(events: &Events, marks: &[Span]) -> Vec<u32> {
 /// The GPU work of each mark on each device and in each process.
 fn gather(seen: &Seen<'_>, marks: &[Span], mark_of_call: &[u32]) -> Vec<Found> {
     let events = seen.events;
-    let launches_graphs = seen.launches_graphs();
+    let launches_graphs = seen.events.launches_graphs();
     let mut graph_launches: FxHashMap<u32, (i64, u32)> = FxHashMap::default();
     let mut found: FxHashMap<(u32, u32, u32), usize> = FxHashMap::default();
     let mut steps: Vec<Found> = Vec::new();

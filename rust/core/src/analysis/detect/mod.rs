@@ -64,12 +64,6 @@ impl From<Vec<Found>> for Findings {
 const LEAST_STEPS: usize = 4;
 
 impl Seen<'_> {
-    /// Whether each kind of call launches CUDA graphs.
-    fn launches_graphs(&self) -> Vec<bool> {
-        let is_launch = |name: &str| name.starts_with("cudaGraphLaunch") || name.starts_with("cuGraphLaunch");
-        self.events.calls.kinds.iter().map(|kind| is_launch(self.events.names.text(kind.name))).collect()
-    }
-
     /// Whether an op of a table counts as a kernel.
     fn is_kernel(&self, table: usize, row: usize) -> bool {
         table == 0 || (table == 3 && !self.graph_is_double[row])

@@ -1,17 +1,11 @@
 //! The declared schema of the section on steps.
 
+use crate::analysis::device_columns;
 use crate::analysis::device_time::BUCKETS;
 use crate::model::section::SectionSpec;
 use crate::model::table::{ColumnSpec, TableSpec};
 
 const PID: ColumnSpec = ColumnSpec::id("pid", "Process of the worker.");
-
-fn device_columns() -> [ColumnSpec; 2] {
-    [
-        ColumnSpec::id("device_id", "CUDA ordinal of the device in the export.").or_null(),
-        ColumnSpec::id("gpu_id", "Physical id of the GPU, where the export maps it.").or_null(),
-    ]
-}
 
 /// Means of the buckets over the periods of a kind of steps.
 fn mean_columns() -> [ColumnSpec; BUCKETS.len()] {
