@@ -39,7 +39,7 @@ pre .prompt { color: #7ee787; } pre .low { color: #79c0ff; }
 pre .medium { color: #e3b341; } pre .high { color: #ff7b72; }
 pre b { color: #fff; }
 .page { position: relative; margin-top: 16px; background: #fff; border: 1px solid #d1d9e0; border-radius: 8px;
-  padding: 16px 26px 10px; }
+  padding: 16px 26px 10px; overflow: hidden; }
 h1 { font-size: 22px; margin: 0 0 8px; padding-bottom: 6px; border-bottom: 1px solid #d1d9e0; }
 h2 { font-size: 17.5px; margin: 16px 0 8px; padding-bottom: 4px; border-bottom: 1px solid #d1d9e0; }
 h3 { font-size: 14px; margin: 10px 0 6px; }
