@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.analyses import US, Write, assert_missing, capability, run, section, table
 from tests.support.export import Export, global_tid
-from tests.support.traces import trace_path
 
 LAUNCH = "cudaLaunchKernel_v7000"
 SYNC = "cudaStreamSynchronize_v3020"
@@ -207,8 +208,8 @@ def test_what_was_not_captured_is_said(export_file: Write) -> None:
     assert "--trace=osrt" in limits
 
 
-def test_the_real_pair_of_gpus() -> None:
-    path = trace_path("mfu_2gpu_before")
+def test_the_real_pair_of_gpus(traces_dir: Path) -> None:
+    path = traces_dir / "mfu_2gpu_before.sqlite"
     found = section(path, "budget")
     rows = [row for row in found.tables["device_time"].rows() if row["device_id"] == 0]
     totals = {str(row["bucket"]): row["total_ns"] for row in rows}

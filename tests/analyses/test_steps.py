@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from tests.support.analyses import MS, US, Write, assert_missing, section, table
 from tests.support.export import Export
-from tests.support.traces import trace_path
 
 LAUNCH = "cudaLaunchKernel_v7000"
 GRAPH = "cudaGraphLaunch_v10000"
@@ -212,8 +212,10 @@ def test_trap_layers_are_no_steps(export_file: Write) -> None:
         "No range marks the steps of an engine, and neither graph launches nor kernels repeat clearly.",
         "Name the ranges of your steps with --step-range, or capture with the engine's step markers.",
     )
-    with_real_layers = section(trace_path("a100_2.7b_forward_nvtx_osrt"), "steps")
-    assert with_real_layers.status == "missing"
+
+
+def test_trap_layers_of_a_real_model_are_no_steps(traces_dir: Path) -> None:
+    assert section(traces_dir / "a100_2.7b_forward_nvtx_osrt.sqlite", "steps").status == "missing"
 
 
 def with_periods(periods: list[int]) -> Export:

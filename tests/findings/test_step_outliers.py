@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import nsys_llm_explainer
 from tests.findings.conftest import Find, text_of
 from tests.findings.scene import MS, US, Worker, decode, healthy
 from tests.support.export import Export
@@ -101,3 +104,12 @@ def test_the_wait_for_a_late_rank_is_none(find: Find) -> None:
     assert found["straggling_rank"].at_stake_ns == pytest.approx(4 * 8 * MS, rel=0.05)
     assert found[ID].at_stake_ns == pytest.approx(4 * 8 * MS, rel=0.05)
     assert "4 of 80 steps" in found[ID].title
+
+
+def test_guessed_steps_with_more_compute_are_no_outliers(traces_dir: Path) -> None:
+    report = nsys_llm_explainer.analyze(traces_dir / "mfu_2gpu_before.sqlite")
+    assert report.sections["steps"].summary["confidence"] == "low"
+    slow = report.sections["steps"].tables["slow_steps"].rows()
+    assert "compute" in {row["largest_bucket"] for row in slow}
+    titles = [finding.title for finding in report.findings if finding.id == "step_outliers"]
+    assert not any("mostly compute" in title for title in titles)

@@ -18,7 +18,8 @@ How to verify:
     gc.freeze() after the warm-up.
 
 What would contradict it:
-    Steps of different kinds under one name: where the kind is unknown, a long step may just be a prefill.
+    Steps of different kinds under one name: where the kind is unknown, a long step may just be a prefill. Where steps
+    are only guessed from repeating kernels, one with more compute may be two; such steps are not counted.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ def _counts(case: Case, row: Row, overlaps: bool) -> bool:
     """
     if row["largest_bucket"] == COMMUNICATION and _waits(case, row):
         return False
-    if row["largest_bucket"] in (COMPUTE, COMMUNICATION) and (row["kind"] == "unknown" or overlaps):
+    guessed = case.summary("steps").get("confidence") == "low"
+    if row["largest_bucket"] in (COMPUTE, COMMUNICATION) and (row["kind"] == "unknown" or guessed or overlaps):
         return False
     end = row["start_ns"] + row["period_ns"]
     return not any(
