@@ -31,13 +31,12 @@ LAYERS = {
     "__main__": 9,
 }
 #: The value offers write() and _repr_html_(), which stand above it; the command loads itself inside its Ctrl-C guard,
-#: and the demo's generator and the gate only where they are asked for.
+#: and the gate only where it is asked for. Other commands are loaded by name (``cli.run.COMMANDS``).
 DEFERRED = {
     ("report", "render.outputs"),
     ("report", "render.html"),
     ("report", "render.figures"),
     ("cli", "cli.run"),
-    ("cli.run", "cli.demo"),
     ("cli.run", "cli.gate"),
     ("api", "gate.check"),
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from nsys_llm_explainer.cli.arguments import demo_parser, explain_parser
+from nsys_llm_explainer.cli.arguments import explain_parser
 from nsys_llm_explainer.cli.explain import run_explain
 from nsys_llm_explainer.cli.print_schema import run_print_schema
 from nsys_llm_explainer.errors import NsysError
@@ -14,6 +15,11 @@ from nsys_llm_explainer.render.escape import terminal
 
 OK = 0
 FAILED = 1
+#: Commands beside the plain one, and the module whose ``run`` takes their arguments and returns the exit code. They
+#: are loaded when asked for: a fifth of the start-up, for what nobody needs who has one trace.
+COMMANDS: Mapping[str, str] = {
+    "demo": "nsys_llm_explainer.cli.demo",
+}
 
 
 def run(argv: Sequence[str]) -> int:
@@ -31,17 +37,14 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _dispatch(argv: list[str]) -> int:
-    if argv and argv[0] == "demo":
-        # A fifth of the start-up, for what nobody needs who has a trace.
-        from nsys_llm_explainer.cli.demo import run_demo  # noqa: PLC0415
-
-        run_demo(demo_parser().parse_args(argv[1:]))
-        return OK
+    if argv and argv[0] in COMMANDS:
+        code: int = importlib.import_module(COMMANDS[argv[0]]).run(argv[1:])
+        return code
     parser = explain_parser()
     options = parser.parse_args(argv)
     gate = None
     if options.fail_on or any(name is not None for name in (options.baseline, options.save_baseline, options.junit)):
-        from nsys_llm_explainer.cli.gate import prepare  # noqa: PLC0415 - as above: a plain run has no gate
+        from nsys_llm_explainer.cli.gate import prepare  # noqa: PLC0415 - a plain run has no gate
 
         gate = prepare(options, parser)
     if options.print_schema:
