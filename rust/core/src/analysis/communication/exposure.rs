@@ -21,7 +21,7 @@ pub(super) struct Exposure {
     pub(super) collectives: Vec<IntervalSet>,
     /// By device, when other kernels and graph executions ran.
     compute: Vec<IntervalSet>,
-    /// By device, when any kernel or graph execution ran; right inside the spans that were asked for.
+    /// By device, when any kernel or graph execution ran inside the spans that were asked for.
     kernels: Vec<IntervalSet>,
     /// The same for any op.
     ops: Vec<IntervalSet>,
@@ -43,10 +43,15 @@ impl Exposure {
         let asked: Vec<IntervalSet> = asked.into_iter().map(union).collect();
         let is_compute = |kind: &OpKind| !super::is_collective(input, kind);
         let any = |_: &OpKind| true;
-        let matters = joined(&collectives, &asked);
-        let compute = busy(&[(&events.kernels, &is_compute), (&events.graphs, &any)], &matters);
+        let compute = {
+            let matters = joined(&collectives, &asked);
+            busy(&[(&events.kernels, &is_compute), (&events.graphs, &any)], &matters)
+        };
         let copies = busy(&[(&events.copies, &any), (&events.sets, &any)], &asked);
-        let kernels = joined(&compute, &collectives);
+        let inside = |sets: &[IntervalSet]| -> Vec<IntervalSet> {
+            sets.iter().zip(&asked).map(|(set, asked)| set.intersect(asked)).collect()
+        };
+        let kernels = joined(&inside(&compute), &inside(&collectives));
         let ops = joined(&kernels, &copies);
         Self { collectives, compute, kernels, ops }
     }
