@@ -52,7 +52,9 @@ fn far_gaps() -> impl Strategy<Value = Vec<(i64, i64)>> {
 
 fn gaps_from(gaps: &[(i64, i64)]) -> Gaps {
     let mut all = Gaps::default();
-    gaps.iter().for_each(|&(start, end)| all.push(start, end));
+    for &(start, end) in gaps {
+        all.push(start, end);
+    }
     all
 }
 
