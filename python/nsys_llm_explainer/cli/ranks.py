@@ -21,8 +21,8 @@ def ranks_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"{PROGRAM} ranks",
         allow_abbrev=False,
-        description="Explains traces of one run that were captured on several nodes, or one for each rank: aligns their "
-        "clocks by the collectives that they share, says how well, and names the rank that the others wait for.",
+        description="Explains traces of one run that were captured on several nodes, or one for each rank: aligns "
+        "their clocks by the collectives that they share, says how well, and names the rank that the others wait for.",
     )
     parser.add_argument("traces", metavar="TRACE", nargs="+", help="SQLite exports of the same run, at least two")
     parser.add_argument(
@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
     """Runs ``nsys-llm-explain ranks`` and returns the exit code."""
     parser = ranks_parser()
     options = parser.parse_args(argv)
-    if len(options.traces) < 2:  # noqa: PLR2004 - one trace has nothing to be aligned with
+    if len(options.traces) < 2:
         parser.error("ranks of one job need at least two traces; explain a single one without 'ranks'")
     out = Path(options.out)
     check_directory(out)

@@ -14,11 +14,12 @@ What it rests on:
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nsys_llm_explainer.job.clock import PPM, Clock
-from nsys_llm_explainer.job.fit import Fit, fit
+from nsys_llm_explainer.job.fit import Fit, Train, fit, train
 from nsys_llm_explainer.job.lanes import Capture, Lane, trains
 
 HIGH, MEDIUM, LOW, NONE = "high", "medium", "low", "none"
@@ -29,9 +30,11 @@ HIGH_SHARE = 0.8
 MEDIUM_MATCHED = 20
 MEDIUM_RESIDUAL_NS = 100_000
 WALL_CLOCK_DIFFERS_NS = 1_000_000_000
-ALL_PAIRS = 12
+ALL_PAIRS = 6
 """Up to so many files each is compared with each other; of more, only until they hang together."""
 _MOST_TRAINS = 16
+
+Known = tuple[Lane, Train]
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def align(captures: Sequence[Capture]) -> tuple[list[Place], list[Pair]]:
     Args:
         captures: The collectives of each file.
     """
-    of_file = [trains(capture) for capture in captures]
+    of_file = [[(lane, train(lane.ends)) for lane in trains(capture)] for capture in captures]
     compared: list[Pair] = []
     groups = list(range(len(captures)))
     everyone = len(captures) <= ALL_PAIRS
@@ -109,7 +112,7 @@ def _pairs(files: int) -> Iterator[tuple[int, int]]:
             yield first, second
 
 
-def compare(first: Capture, second: Capture, ones: Sequence[Lane], others: Sequence[Lane]) -> Pair:
+def compare(first: Capture, second: Capture, ones: Sequence[Known], others: Sequence[Known]) -> Pair:
     """Compares two files by every communicator that may be in both, and returns what came of the best one.
 
     Args:
@@ -124,15 +127,15 @@ def compare(first: Capture, second: Capture, ones: Sequence[Lane], others: Seque
     prior = None
     if first.utc_base_ns is not None and second.utc_base_ns is not None:
         prior = first.utc_base_ns - second.utc_base_ns
-    both = [(one, other) for one in ones for other in others if one.name == other.name]
+    both = [(one, other) for one in ones for other in others if one[0].name == other[0].name]
     if not both:
         return Pair(first.number, second.number, "refused", NONE, "no kernel of a collective has the same name in both")
-    both.sort(key=lambda lanes: (lanes[0].tier, -min(len(lanes[0].ends), len(lanes[1].ends))))
+    both.sort(key=lambda lanes: (lanes[0][0].tier, -min(len(lane.ends) for lane, _ in lanes)))
     best: Pair | None = None
-    for one, other in both[:_MOST_TRAINS]:
+    for (one, its_train), (other, other_train) in both[:_MOST_TRAINS]:
         if best is not None and best.confidence != LOW and one.tier:
             break
-        found = fit(one.ends, other.ends, prior)
+        found = fit(its_train, other_train, prior)
         if found is None:
             continue
         pair = _judged(one, other, found, prior)
@@ -141,8 +144,8 @@ def compare(first: Capture, second: Capture, ones: Sequence[Lane], others: Seque
     return best or Pair(first.number, second.number, "refused", NONE, _refusal(both))
 
 
-def _refusal(both: Sequence[tuple[Lane, Lane]]) -> str:
-    most = max(min(len(one.ends), len(other.ends)) for one, other in both)
+def _refusal(both: Sequence[tuple[Known, Known]]) -> str:
+    most = max(min(len(lane.ends) for lane, _ in lanes) for lanes in both)
     if most < MEDIUM_MATCHED:
         return f"too few collectives in common names ({most}) to tell which is which"
     return "no shift lets the ends of their collectives fall together: not the same job, or no collective in common"
@@ -163,9 +166,7 @@ def _judged(one: Lane, other: Lane, found: Fit, prior: int | None) -> Pair:
         confidence, reason = MEDIUM, "several shifts fit; the wall clocks of the hosts decided"
     elif one.tier:
         confidence, reason = MEDIUM, "each rank ends these kernels on its own"
-    elif (
-        found.matched < HIGH_MATCHED or found.residual_p90_ns > HIGH_RESIDUAL_NS or found.share < HIGH_SHARE
-    ):
+    elif found.matched < HIGH_MATCHED or found.residual_p90_ns > HIGH_RESIDUAL_NS or found.share < HIGH_SHARE:
         confidence, reason = MEDIUM, "fewer matches, or more scatter, than high confidence takes"
     if off is not None and abs(off) > WALL_CLOCK_DIFFERS_NS:
         differs = "the wall clocks of the hosts say otherwise"
@@ -175,43 +176,50 @@ def _judged(one: Lane, other: Lane, found: Fit, prior: int | None) -> Pair:
 
 
 def _places(files: int, compared: Sequence[Pair]) -> tuple[list[Place], list[Pair]]:
-    """Returns the places along the best pairs that join all files that can be joined."""
-    groups = list(range(files))
-    used: list[Pair] = []
-    for pair in sorted((pair for pair in compared if pair.fit is not None), key=Pair.rank):
-        if groups[pair.first] != groups[pair.second]:
-            low, high = sorted((groups[pair.first], groups[pair.second]))
-            groups = [low if group == high else group for group in groups]
-            used.append(pair)
+    """Returns the places along the most certain ways, and the pairs with those marked that lie on them."""
+    pairs_of: dict[int, list[Pair]] = {file: [] for file in range(files)}
+    for pair in compared:
+        if pair.fit is not None:
+            pairs_of[pair.first].append(pair)
+            pairs_of[pair.second].append(pair)
     places: dict[int, Place] = {}
+    chosen: set[tuple[int, int]] = set()
     for file in range(files):
         if file not in places:
-            places[file] = Place(file, Clock(), 0, HIGH)
-            _spread(file, used, places)
-    chosen = {(pair.first, pair.second) for pair in used}
-    marked = [
-        Pair(**{**vars(pair), "used": True}) if (pair.first, pair.second) in chosen else pair for pair in compared
-    ]
+            chosen |= _spread(file, pairs_of, places)
+    marked = [replace(pair, used=(pair.first, pair.second) in chosen) for pair in compared]
     return [places[file] for file in range(files)], marked
 
 
-def _spread(root: int, used: Sequence[Pair], places: dict[int, Place]) -> None:
-    """Places every file that hangs on a placed one."""
-    waiting = [root]
+def _spread(root: int, pairs_of: dict[int, list[Pair]], places: dict[int, Place]) -> set[tuple[int, int]]:
+    """Places every file that hangs together with one, each by the way that is most certain, and returns its pairs.
+
+    The most certain way has the best confidence of its worst pair, and of such ways the least summed residual.
+    """
+    chosen: set[tuple[int, int]] = set()
+    waiting: list[tuple[int, int, int, int, Place, tuple[int, int] | None]] = [
+        (0, 0, root, 0, Place(root, Clock(), 0, HIGH), None)
+    ]
+    pushed = 0
     while waiting:
-        file = waiting.pop()
-        place = places[file]
-        for pair in used:
-            if pair.fit is None or file not in (pair.first, pair.second):
-                continue
+        _, _, file, _, place, way = heapq.heappop(waiting)
+        if file in places:
+            continue
+        places[file] = place
+        if way is not None:
+            chosen.add(way)
+        for pair in pairs_of[file]:
             other = pair.second if file == pair.first else pair.first
-            if other in places:
+            if pair.fit is None or other in places:
                 continue
             to_file = pair.fit.clock.inverse() if file == pair.first else pair.fit.clock
             worst = max(place.confidence, pair.confidence, key=CONFIDENCE.index)
             uncertainty = place.uncertainty_ns + pair.fit.residual_p90_ns
-            places[other] = Place(place.group, to_file.then(place.clock), uncertainty, worst)
-            waiting.append(other)
+            further = Place(place.group, to_file.then(place.clock), uncertainty, worst)
+            pushed += 1
+            step = (CONFIDENCE.index(worst), uncertainty, other, pushed, further, (pair.first, pair.second))
+            heapq.heappush(waiting, step)
+    return chosen
 
 
 def drift_ppm(clock: Clock) -> float:

@@ -99,8 +99,8 @@ def _budget(report: RankReport) -> Picture | None:
     bars.append(Bar("median rank", _pieces(middles), ""))
     busiest = max(zip(ranks, budgets), key=lambda pair: (pair[1].share("compute"), -pair[0].number))
     alternative = (
-        f"{visible(busiest[0].name)} computes most, {fmt.percent(busiest[1].share('compute'))} of its window; the median "
-        f"rank {fmt.percent(middles.get('compute', 0.0))}."
+        f"{visible(busiest[0].name)} computes most, {fmt.percent(busiest[1].share('compute'))} of its window; the "
+        f"median rank {fmt.percent(middles.get('compute', 0.0))}."
     )
     legend = tuple((BUCKETS[bucket], bucket) for bucket in used)
     return Picture("budget", "Where the time of each rank's GPU went", alternative, tuple(bars), legend)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 PPM = 1_000_000
@@ -28,10 +28,12 @@ class Clock:
         since = moment - self.origin
         return self.there + since + (round(since * self.rate) if self.rate else 0)
 
-    def all_at(self, moments: Iterable[int]) -> Sequence[int]:
+    def all_at(self, moments: Sequence[int]) -> Sequence[int]:
         """Returns what the other clock shows, for many moments."""
         shift = self.there - self.origin
         if not self.rate:
+            if not shift:
+                return moments
             return array("q", [moment + shift for moment in moments])
         origin, rate = self.origin, self.rate
         return array("q", [moment + shift + round((moment - origin) * rate) for moment in moments])

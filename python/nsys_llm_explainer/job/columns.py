@@ -21,9 +21,18 @@ _FILES = (
     Column("collectives", Kind.COUNT, "Executions of collectives in the file.", "collectives"),
     Column("offset_ns", Kind.TEXT, "What the file's clock shows more than the group's, at its first collective."),
     Column("offset", Kind.TEXT, "The same for people.", "clock ahead by"),
-    Column("drift_ppm", Kind.NUMBER, "How much faster its clock runs; null where that is within the scatter.", "drift_ppm"),
-    Column("uncertainty_ns", Kind.US, "Residuals (p90) of the pairs on the way to the group's clock, summed.", "uncertainty_us"),
-    Column("confidence", Kind.TEXT, "high, medium or low; reference for the file whose clock it is; none.", "confidence"),
+    Column(
+        "drift_ppm", Kind.NUMBER, "How much faster its clock runs; null where that is within the scatter.", "drift_ppm"
+    ),
+    Column(
+        "uncertainty_ns",
+        Kind.US,
+        "Residuals (p90) of the pairs on the way to the group's clock, summed.",
+        "uncertainty_us",
+    ),
+    Column(
+        "confidence", Kind.TEXT, "high, medium or low; reference for the file whose clock it is; none.", "confidence"
+    ),
     Column("note", Kind.TEXT, "What limits it.", "note"),
     Column("path", Kind.LABEL, "Path as it was given."),
 )
@@ -38,8 +47,15 @@ _PAIRS = (
     Column("residual_p90_ns", Kind.US, "90th percentile of it.", "residual_p90_us"),
     Column("residual_max_ns", Kind.US, "Largest of it.", "residual_max_us"),
     Column("drift_ppm", Kind.NUMBER, "How much faster the second clock runs.", "drift_ppm"),
-    Column("runner_up", Kind.NUMBER, "Scatter of the next best shift over that of this one; null without another.", "runner_up"),
-    Column("wall_clock_off_ns", Kind.MS, "How far the hosts' wall clocks differ from this alignment.", "wall_clock_off_ms"),
+    Column(
+        "runner_up",
+        Kind.NUMBER,
+        "Scatter of the next best shift over that of this one; null without another.",
+        "runner_up",
+    ),
+    Column(
+        "wall_clock_off_ns", Kind.MS, "How far the hosts' wall clocks differ from this alignment.", "wall_clock_off_ms"
+    ),
     Column("used", Kind.FLAG, "Whether the common clock rests on this pair.", "used"),
     Column("reason", Kind.TEXT, "Why the confidence is not high.", "reason"),
     Column("kernel_name", Kind.NAME, "The kernels that were matched."),
@@ -84,7 +100,12 @@ _COMMUNICATORS = (
     Column("transfer_p50_ns", Kind.US, "Median of last start to last end.", "transfer_p50_us"),
     Column("wait_ns", Kind.MS, "What all ranks waited, summed.", "wait_ms"),
     Column("late", Kind.COUNT, "Collectives spread by more than the threshold.", "late"),
-    Column("threshold_ns", Kind.US, "A spread up to this is not called late: 10 us, or what the clocks may be off.", "threshold_us"),
+    Column(
+        "threshold_ns",
+        Kind.US,
+        "A spread up to this is not called late: 10 us, or what the clocks may be off.",
+        "threshold_us",
+    ),
 )
 _BUDGET = (
     Column("rank", Kind.ID, "Number in this report.", "rank"),
@@ -228,7 +249,9 @@ def _rank_rows(ranks: Sequence[Rank]) -> Iterator[dict[str, Any]]:
 
 def _budget_rows(ranks: Sequence[Rank]) -> Iterator[dict[str, Any]]:
     middles = {
-        (rank.group, bucket): median_share([one.budget for one in ranks if one.budget and one.group == rank.group], bucket)
+        (rank.group, bucket): median_share(
+            [one.budget for one in ranks if one.budget and one.group == rank.group], bucket
+        )
         for rank in {rank.group: rank for rank in ranks}.values()
         for bucket in BUCKETS
     }

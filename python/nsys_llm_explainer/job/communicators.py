@@ -94,9 +94,7 @@ def comparable(lanes: Sequence[Lane]) -> list[Lane]:
     return meeting or [lane for lane in lanes if len(lane.ends) >= LEAST]
 
 
-def _round(
-    name: str, lanes: Sequence[_Aligned], places: Sequence[Place]
-) -> tuple[list[Communicator], list[_Aligned]]:
+def _round(name: str, lanes: Sequence[_Aligned], places: Sequence[Place]) -> tuple[list[Communicator], list[_Aligned]]:
     """Returns the communicators of one pass, and what of the lanes is left."""
     made: list[Communicator] = []
     rest: list[_Aligned] = []
@@ -130,7 +128,7 @@ def _places(head: _Aligned, other: _Aligned, places: Sequence[Place]) -> array[i
     if head.lane.file != other.lane.file:
         uncertain = _UNCERTAINTIES * (one.uncertainty_ns + two.uncertainty_ns)
         tolerance = min(max(tolerance, uncertain), max(1, median_gap(head.ends) // 6))
-    both = min(map(len, common(head.ends, other.ends, Clock())))
+    both = min(map(len, common(head.ends, other.ends, Clock(), tolerance)))
     if both < LEAST:
         return None
     pairs = matches(head.ends, other.ends, Clock(), tolerance)

@@ -6,33 +6,18 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from nsys_llm_explainer.api import analyze
 from nsys_llm_explainer.category_rules import CategoryRules, load_categories
 from nsys_llm_explainer.job.alignment import LOW, Pair, Place, align
 from nsys_llm_explainer.job.columns import tables
 from nsys_llm_explainer.job.communicators import communicators
 from nsys_llm_explainer.job.explained import AnyReport, Explained
 from nsys_llm_explainer.job.lanes import Capture, DeviceKey, Lane, read
+from nsys_llm_explainer.job.method import METHOD
 from nsys_llm_explainer.job.skew import Skew, Waits, skew
 from nsys_llm_explainer.job.value import JobFile, Rank, RankReport
 from nsys_llm_explainer.job.verdict import Seen, Verdict, judge
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.report import StrPath, timestamp
-
-METHOD = (
-    "Nobody leaves an all-reduce, all-gather, reduce-scatter or all-to-all before the last rank has arrived: its "
-    "kernels end nearly together on all ranks, and those ends align the clocks. Broadcasts, reductions to a root and "
-    "kernels between two ranks do not end together; they align only where there is nothing else, with low confidence. "
-    "One-shot all-reduces, which each rank ends on its own, give medium confidence at best.",
-    "Which execution is which is found by the pattern of the gaps between them. The offset is the median difference of "
-    "the matched ends; the drift is given where it is larger than their scatter; the residual is what is left. A "
-    "difference that is always the same, such as a rank that always ends last, cannot be told from an offset.",
-    "Where several shifts fit about equally well, because the steps repeat too evenly, the wall clocks of the hosts "
-    "decide if they can (medium confidence); otherwise the alignment is called ambiguous and no straggler is named.",
-    "A rank is late if it starts a collective last, by more than 10 us and more than the clocks may be off. Waiting is "
-    "from a rank's own start to the last rank's; transfer from the last start to the last end.",
-    "Ranks are numbered in the order of files and devices; these are not the numbers that the job gave them.",
-)
 
 
 def explain_ranks(
@@ -58,11 +43,13 @@ def explain_ranks(
         NsysError: A file is no export, is damaged, or cannot be read.
         ValueError: There are fewer than two traces, or the arguments do not fit.
     """
-    if len(traces) < 2:  # noqa: PLR2004 - one trace explains itself
+    if len(traces) < 2:
         raise ValueError(f"ranks of one job need at least two traces, not {len(traces)}; explain one by itself")
     given = [None] * len(traces) if reports is None else list(reports)
     if len(given) != len(traces) or (names is not None and len(names) != len(traces)):
         raise ValueError(f"{len(traces)} traces need as many reports and names")
+    from nsys_llm_explainer.api import analyze  # noqa: PLC0415 - it stands above, and offers this one
+
     generated_at = timestamp()
     rules = None if categories is None else load_categories(categories)[0]
     captures = [read(path, number, rules) for number, path in enumerate(traces)]
@@ -90,7 +77,9 @@ class _Job:
         self.names = names
         self.rank_of: dict[tuple[int, DeviceKey], int] = {}
         for capture, report in zip(captures, explained):
-            found = {_identity(device): device for device in (*report.devices(), *(l.device for l in capture.lanes))}
+            found = {
+                _identity(device): device for device in (*report.devices(), *(lane.device for lane in capture.lanes))
+            }
             for device in sorted(found.values(), key=_device_order):
                 self.rank_of[capture.number, _identity(device)] = len(self.rank_of)
 
@@ -104,7 +93,9 @@ class _Job:
         ranks = self._ranks(waits)
         files = self._files(ranks)
         verdicts = self._verdicts(skews, ranks)
-        first = {capture.number: min(lane.ends[0] for lane in capture.lanes) for capture in self.captures if capture.lanes}
+        first = {
+            capture.number: min(lane.ends[0] for lane in capture.lanes) for capture in self.captures if capture.lanes
+        }
         return RankReport(
             files=tuple(files),
             ranks=tuple(ranks),
@@ -123,7 +114,12 @@ class _Job:
     def _skews(self) -> list[Skew]:
         found: list[Skew] = []
         for group in dict.fromkeys(place.group for place in self.places):
-            lanes = [lane for capture in self.captures if self.places[capture.number].group == group for lane in capture.lanes]
+            lanes = [
+                lane
+                for capture in self.captures
+                if self.places[capture.number].group == group
+                for lane in capture.lanes
+            ]
             for one in communicators(lanes, self.places):
                 found.append(skew(len(found), one, [self._rank(member.lane) for member in one.members]))
         return found
@@ -178,7 +174,11 @@ class _Job:
             return ""
         if sum(place.group == group for place in self.places) > 1:
             return "; ".join(dict.fromkeys(pair.reason for pair in own if pair.used and pair.reason))
-        reasons = [pair.reason for pair in own if self.captures[pair.first].executions and self.captures[pair.second].executions]
+        reasons = [
+            pair.reason
+            for pair in own
+            if self.captures[pair.first].executions and self.captures[pair.second].executions
+        ]
         return next(iter(reasons), "no other file holds collectives")
 
     def _verdicts(self, skews: Sequence[Skew], ranks: Sequence[Rank]) -> list[Verdict]:

@@ -1,19 +1,19 @@
 """How well a shift fits, and the clock that follows from it: offset, drift, residual.
 
-Under the right shift the ends of the matched collectives differ by the clocks' offset and a few microseconds of scatter.
-Under a shift by one step they differ by how uneven the steps are as well. The scatter tells the two apart, unless the
-steps are as even as the ends.
+Under the right shift the ends of the matched collectives differ by the clocks' offset and a few microseconds of
+scatter. Under a shift by one step they differ by how uneven the steps are as well. The scatter tells the two apart,
+unless the steps are as even as the ends.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from nsys_llm_explainer.job.clock import Clock
 from nsys_llm_explainer.job.lanes import median_gap, nearest
-from nsys_llm_explainer.job.shifts import PRIOR_NS, Guess, guesses
+from nsys_llm_explainer.job.shifts import PRIOR_NS, Guess, anchors_of, guesses
 
 TOLERANCE_NS = 200_000
 TOLERANCE_GAPS = 5
@@ -27,13 +27,17 @@ CLEARLY = 2.0
 NOISE_NS = 300
 """Scatter below this is that of the time stamps."""
 MAX_DRIFT = 500e-6
+STANDS_OUT = 3
+"""A gap of so many median gaps stands out."""
 DRIFT_MATCHED = 64
 DRIFT_SCATTERS = 3
 """Drift is told from so many matches on, where it moves the clocks by this many times the median residual."""
 _SAMPLE = 400
 _BINS = 64
 _FITTED = 8_000
+MOST_MATCHED = 20_000
 _FOLLOWED = 0.05
+_FEW_EDGES = 4
 
 
 @dataclass(frozen=True)
@@ -67,14 +71,14 @@ class Fit:
     Attributes:
         clock: From the first clock to the second.
         matched: Pairs of executions.
-        compared: Executions of the sparser file in the time that both recorded.
+        compared: Executions of the sparser file in the time that both recorded; of very many every n-th.
         residual_p50_ns: Median distance of an end from the line.
         residual_p90_ns: 90th percentile of it.
         residual_max_ns: Largest of it.
+        span_ns: From the first match to the last.
         rivals: Other shifts that fit about as well.
         runner_up: How many times the scatter of this shift the best other shift has; None without another one.
         by_wall_clock: Whether only the wall clocks told this shift from another one.
-        span_ns: From the first match to the last.
     """
 
     clock: Clock
@@ -83,10 +87,10 @@ class Fit:
     residual_p50_ns: int
     residual_p90_ns: int
     residual_max_ns: int
-    rivals: int
-    runner_up: float | None
-    by_wall_clock: bool
     span_ns: int
+    rivals: int = 0
+    runner_up: float | None = None
+    by_wall_clock: bool = False
 
     @property
     def share(self) -> float:
@@ -94,18 +98,46 @@ class Fit:
         return self.matched / self.compared if self.compared else 0.0
 
 
-def fit(first: Sequence[int], second: Sequence[int], prior: int | None) -> Fit | None:
+@dataclass(frozen=True)
+class Train:
+    """The ends of one communicator's collectives in one file, and what every comparison needs of them.
+
+    Attributes:
+        ends: The ends, ascending.
+        anchors: Places after long gaps.
+        edges: Places on both sides of the gaps that stand out: edges of steps. A shift by one layer leaves them open.
+        gap: The median gap.
+    """
+
+    ends: Sequence[int]
+    anchors: Sequence[int]
+    edges: Sequence[int]
+    gap: int
+
+
+def train(ends: Sequence[int]) -> Train:
+    """Returns ends, ascending, with what is looked at of them."""
+    anchors, gap = anchors_of(ends), median_gap(ends)
+    long = [place for place in anchors if ends[place] - ends[place - 1] >= STANDS_OUT * gap]
+    outstanding = long if len(long) >= _FEW_EDGES else anchors
+    edges = sorted({place - before for place in outstanding for before in (0, 1)})
+    return Train(ends, anchors, edges, gap)
+
+
+def fit(one: Train, two: Train, prior: int | None) -> Fit | None:
     """Aligns two clocks by the ends of one communicator's collectives; None where no shift fits.
 
     Args:
-        first: Ends in one file, ascending.
-        second: Ends in the other file, ascending.
+        one: Ends in one file.
+        two: Ends in the other file.
         prior: About what the second clock shows more than the first, None where nothing tells.
     """
+    first, second = one.ends, two.ends
     if min(len(first), len(second)) < MIN_MATCHED:
         return None
-    tolerance = tolerance_of(first, second)
-    tried = [_try(guess, first, second, tolerance) for guess in guesses(first, second, prior)]
+    tolerance = min(TOLERANCE_NS, max(1, min(one.gap, two.gap) // TOLERANCE_GAPS))
+    likely = guesses(first, second, prior, (one.anchors, two.anchors))
+    tried = [_try(guess, one, two, tolerance) for guess in likely]
     fitting = [trial for trial in tried if trial is not None and _fits(trial, tolerance)]
     if not fitting:
         return None
@@ -122,57 +154,65 @@ def fit(first: Sequence[int], second: Sequence[int], prior: int | None) -> Fit |
     others = [trial for trial in distinct if trial is not chosen]
     ratio = min((trial.scatter_ns / max(chosen.scatter_ns, NOISE_NS) for trial in others), default=None)
     rivals = 0 if by_wall_clock else len(equal) - 1
-    return _finished(chosen, first, second, tolerance, rivals, ratio, by_wall_clock=by_wall_clock)
-
-
-def tolerance_of(first: Sequence[int], second: Sequence[int]) -> int:
-    """Returns within what distance ends match."""
-    gap = min(median_gap(first), median_gap(second))
-    return min(TOLERANCE_NS, max(1, gap // TOLERANCE_GAPS))
+    found = _finished(chosen, first, second, tolerance)
+    return None if found is None else replace(found, rivals=rivals, runner_up=ratio, by_wall_clock=by_wall_clock)
 
 
 def _fits(trial: Trial, tolerance: int) -> bool:
     return trial.share >= MIN_SHARE and trial.scatter_ns <= MOST_SCATTER * tolerance
 
 
-def _try(guess: Guess, first: Sequence[int], second: Sequence[int], tolerance: int) -> Trial | None:
-    clock = _rough(guess, first, second)
+def _try(guess: Guess, one: Train, two: Train, tolerance: int) -> Trial | None:
+    clock = _rough(guess, one.ends, two.ends)
     if clock is None:
         return None
-    here, there = common(first, second, clock)
-    one, other, way, both = first, second, clock, here
+    here, there = common(one.ends, two.ends, clock, tolerance)
+    own, other, way, both = one, two, clock, here
     if len(there) < len(here):
-        one, other, way, both = second, first, clock.inverse(), there
+        own, other, way, both = two, one, clock.inverse(), there
     if len(both) < MIN_MATCHED:
         return None
     places = both[:: max(1, len(both) // _SAMPLE)]
+    off = _distances(places, own.ends, other.ends, way, tolerance)
+    edges = [place for place in own.edges if place in both]
+    if not off:
+        return None
+    share = len(off) / len(places)
+    if len(edges) >= _FEW_EDGES:
+        share = min(share, len(_distances(edges, own.ends, other.ends, way, tolerance)) / len(edges))
+    centre = off[len(off) // 2]
+    scatter = sorted(abs(distance - centre) for distance in off)[len(off) // 2]
+    middle = own.ends[both[len(both) // 2]]
+    return Trial(clock, share, scatter, len(places), middle if own is one else way.at(middle))
+
+
+def _distances(
+    places: Iterable[int], own: Sequence[int], other: Sequence[int], way: Clock, tolerance: int
+) -> list[int]:
+    """Returns how far the nearest ends of the other sequence lie, ascending; of those within the tolerance."""
     off = []
     for place in places:
-        moment = way.at(one[place])
+        moment = way.at(own[place])
         distance = other[nearest(other, moment)] - moment
         if abs(distance) <= tolerance:
             off.append(distance)
-    if not off:
-        return None
     off.sort()
-    centre = off[len(off) // 2]
-    scatter = sorted(abs(distance - centre) for distance in off)[len(off) // 2]
-    middle = one[both[len(both) // 2]]
-    return Trial(clock, len(off) / len(places), scatter, len(places), middle if one is first else way.at(middle))
+    return off
 
 
-def common(first: Sequence[int], second: Sequence[int], clock: Clock) -> tuple[range, range]:
+def common(first: Sequence[int], second: Sequence[int], clock: Clock, margin: int) -> tuple[range, range]:
     """Returns the places of each sequence in the time that both recorded.
 
     Args:
         first: Ends on the one clock, ascending.
         second: Ends on the other clock, ascending.
         clock: From the first clock to the second.
+        margin: How far apart ends that match may lie.
     """
     back = clock.inverse()
     return (
-        range(bisect_left(first, back.at(second[0]) - 1), bisect_right(first, back.at(second[-1]) + 1)),
-        range(bisect_left(second, clock.at(first[0]) - 1), bisect_right(second, clock.at(first[-1]) + 1)),
+        range(bisect_left(first, back.at(second[0]) - margin), bisect_right(first, back.at(second[-1]) + margin)),
+        range(bisect_left(second, clock.at(first[0]) - margin), bisect_right(second, clock.at(first[-1]) + margin)),
     )
 
 
@@ -215,9 +255,7 @@ def _median_point(points: Sequence[tuple[int, int]]) -> tuple[int, int]:
     return points[len(points) // 2][0], differences[len(differences) // 2]
 
 
-def matches(
-    first: Sequence[int], second: Sequence[int], clock: Clock, tolerance: int
-) -> list[tuple[int, int]]:
+def matches(first: Sequence[int], second: Sequence[int], clock: Clock, tolerance: int) -> list[tuple[int, int]]:
     """Returns the places of ends that fall together, following the clock where it drifts.
 
     Args:
@@ -248,20 +286,16 @@ def matches(
     return found
 
 
-def _finished(
-    chosen: Trial,
-    first: Sequence[int],
-    second: Sequence[int],
-    tolerance: int,
-    rivals: int,
-    ratio: float | None,
-    *,
-    by_wall_clock: bool,
-) -> Fit | None:
-    pairs = matches(first, second, chosen.clock, tolerance)
+def _finished(chosen: Trial, first: Sequence[int], second: Sequence[int], tolerance: int) -> Fit | None:
+    here, there = common(first, second, chosen.clock, tolerance)
+    if len(there) < len(here):
+        back = _finished(_turned(chosen), second, first, tolerance)
+        return None if back is None else replace(back, clock=back.clock.inverse())
+    some = first[here.start : here.stop : max(1, len(here) // MOST_MATCHED)]
+    pairs = matches(some, second, chosen.clock, tolerance)
     if len(pairs) < MIN_MATCHED:
         return None
-    points = [(first[here], second[there]) for here, there in pairs]
+    points = [(some[here], second[there]) for here, there in pairs]
     span = points[-1][0] - points[0][0]
     sloped = line(points[:: max(1, len(points) // _FITTED)])
     straight = sorted(there - here for here, there in points)
@@ -274,15 +308,17 @@ def _finished(
     return Fit(
         clock=clock,
         matched=len(pairs),
-        compared=max(len(pairs), min(map(len, common(first, second, clock)))),
+        compared=len(some),
         residual_p50_ns=off[len(off) // 2],
         residual_p90_ns=off[min(len(off) - 1, len(off) * 9 // 10)],
         residual_max_ns=off[-1],
-        rivals=rivals,
-        runner_up=ratio,
-        by_wall_clock=by_wall_clock,
         span_ns=span,
     )
+
+
+def _turned(trial: Trial) -> Trial:
+    """Returns a trial as seen from the other clock."""
+    return replace(trial, clock=trial.clock.inverse(), middle_ns=trial.clock.at(trial.middle_ns))
 
 
 def _residuals(points: Sequence[tuple[int, int]], clock: Clock) -> list[int]:

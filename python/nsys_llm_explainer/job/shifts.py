@@ -20,8 +20,9 @@ PRIOR_NS = 100_000_000
 """How far wall clocks that are kept by NTP may lie apart."""
 LOOKED_AT = 160
 KEPT = 12
-MOST_VOTES = 60_000
+MOST_VOTES = 240_000
 _SCORED = 96
+_FEW = 12
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,21 @@ class Guess:
     pairs: tuple[int, ...]
 
 
-def guesses(first: Sequence[int], second: Sequence[int], prior: int | None) -> list[Guess]:
+def guesses(
+    first: Sequence[int], second: Sequence[int], prior: int | None, both: tuple[Sequence[int], Sequence[int]]
+) -> list[Guess]:
     """Returns the shifts that may be right, the most similar gaps first.
 
     Args:
         first: Ends, ascending.
         second: Ends on another clock, ascending.
         prior: About what the second clock shows more than the first, None where nothing tells.
+        both: The anchors of the first and of the second.
     """
-    anchors = _anchors(first)
+    anchors, theirs = both
     votes: dict[int, int] = {}
     near: set[int] = set()
-    others = sorted((second[place] - second[place - 1], place) for place in _anchors(second))
+    others = sorted((second[place] - second[place - 1], place) for place in theirs)
     lengths = [gap for gap, _ in others]
     counted = 0
     for place in anchors:
@@ -61,7 +65,7 @@ def guesses(first: Sequence[int], second: Sequence[int], prior: int | None) -> l
             if prior is not None and abs(second[other] - first[place] - prior) <= PRIOR_NS:
                 near.add(shift)
             counted += 1
-        if counted > MOST_VOTES * 4:
+        if counted > MOST_VOTES:
             break
     by_votes = sorted(votes, key=lambda shift: (-votes[shift], abs(shift), shift))
     best = _best(by_votes[:LOOKED_AT], first, second, anchors)
@@ -69,13 +73,14 @@ def guesses(first: Sequence[int], second: Sequence[int], prior: int | None) -> l
     return [_guess(shift, first, second, anchors) for shift in dict.fromkeys((*best, *close))]
 
 
-def _anchors(ends: Sequence[int]) -> list[int]:
+def anchors_of(ends: Sequence[int]) -> list[int]:
     """Returns the places after the longest gaps, ascending."""
     places = range(1, len(ends))
     if len(places) <= ANCHORS:
         return list(places)
-    order = sorted(places, key=lambda place: ends[place - 1] - ends[place])
-    return sorted(order[:ANCHORS])
+    gaps = [after - before for before, after in zip(ends, ends[1:])]
+    least = sorted(gaps)[-ANCHORS]
+    return [place for place, gap in enumerate(gaps, start=1) if gap >= least][:ANCHORS]
 
 
 def _tolerance(gap: int) -> int:
@@ -85,12 +90,16 @@ def _tolerance(gap: int) -> int:
 def _best(shifts: Sequence[int], first: Sequence[int], second: Sequence[int], anchors: Sequence[int]) -> list[int]:
     """Returns the shifts under which gaps differ least."""
     scored = []
+    some = anchors[:: max(1, len(anchors) // _SCORED)]
     for shift in shifts:
-        there = [place for place in anchors if 1 <= place + shift < len(second)]
-        stride = max(1, len(there) // _SCORED)
+        there = [place for place in some if 1 <= place + shift < len(second)]
+        if len(there) < _FEW:
+            there = [place for place in anchors if 1 <= place + shift < len(second)]
         off = sorted(
-            abs(first[place] - first[place - 1] - second[place + shift] + second[place + shift - 1])
-            for place in there[::stride]
+            [
+                abs(first[place] - first[place - 1] - second[place + shift] + second[place + shift - 1])
+                for place in there
+            ]
         )
         if off:
             # The lower quartile: behind records that one capture lost, the rest stands under another shift.

@@ -95,8 +95,7 @@ def _budget(report: RankReport, caption: str, most: int) -> ShownTable:
         *(Head(bucket, BUCKETS[bucket]) for bucket in used),
     )
     rows = [(rank.name, *_shares(rank.budget, used)) for rank in ranks[:most] if rank.budget is not None]
-    for group in dict.fromkeys(rank.group for rank in ranks):
-        rows.append(_middle(ranks, group, used, report))
+    rows += [_middle(ranks, group, used, report) for group in dict.fromkeys(rank.group for rank in ranks)]
     more = _more("rank_budget", min(most, len(ranks)), len(ranks))
     return ShownTable("rank_budget", caption, heads, tuple(rows), more)
 

@@ -178,12 +178,10 @@ def _columns(communicator: Communicator, ranks: Sequence[int]) -> _Columns:
             if own >= 0:
                 start = starts[own]
                 count[place] += 1
-                if start < first[place]:
-                    first[place] = start
+                first[place] = min(first[place], start)
                 if start > last[place]:
                     last[place], late[place] = start, rank
-                if ends[own] > end[place]:
-                    end[place] = ends[own]
+                end[place] = max(end[place], ends[own])
     for member in communicator.members:
         starts = member.starts
         for place, own in enumerate(member.place_of):
@@ -192,12 +190,10 @@ def _columns(communicator: Communicator, ranks: Sequence[int]) -> _Columns:
     return _Columns(count, first, last, end, late, wait)
 
 
-def _waits_of(
-    columns: _Columns, place_of: Sequence[int], starts: Sequence[int], rank: int, threshold: int
-) -> Waits:
+def _waits_of(columns: _Columns, place_of: Sequence[int], starts: Sequence[int], rank: int, threshold: int) -> Waits:
     collectives = wait = late = late_spread = transfer = 0
     for place, own in enumerate(place_of):
-        if own < 0 or columns.ranks[place] < 2:  # noqa: PLR2004 - alone nobody waits
+        if own < 0 or columns.ranks[place] < 2:
             continue
         last = columns.last_start[place]
         collectives += 1
@@ -210,9 +206,7 @@ def _waits_of(
     return Waits(collectives, wait, late, late_spread, 0, transfer)
 
 
-def _widest(
-    number: int, name: str, columns: _Columns, matched: Sequence[int], threshold: int
-) -> list[Skewed]:
+def _widest(number: int, name: str, columns: _Columns, matched: Sequence[int], threshold: int) -> list[Skewed]:
     spread = [columns.last_start[place] - columns.first_start[place] for place in range(len(columns.ranks))]
     places = heapq.nsmallest(SHOWN, matched, key=lambda place: (-spread[place], place))
     return [

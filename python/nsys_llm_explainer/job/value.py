@@ -109,7 +109,13 @@ class RankReport:
             return f"None of the {len(self.files)} files share a clock: nothing can be said across them."
         aligned = sum(map(len, together))
         largest = max(together, key=len)
-        what = f"{aligned} of {len(self.files)} files" if aligned < len(self.files) else "Both files" if aligned == 2 else f"All {aligned} files"  # noqa: PLR2004 - people say both
+        what = (
+            f"{aligned} of {len(self.files)} files"
+            if aligned < len(self.files)
+            else "Both files"
+            if aligned == 2
+            else f"All {aligned} files"
+        )
         clocks = "one clock" if len(together) == 1 else f"{len(together)} clocks"
         lowest = {file.place.confidence for file in largest}
         worst = next(one for one in ("low", "medium", "high") if one in lowest)
@@ -124,9 +130,7 @@ class RankReport:
             "headline": self.headline,
             "method": list(self.method),
             "warnings": list(self.warnings),
-            "verdicts": [
-                {**vars(verdict), "facts": list(verdict.facts)} for verdict in self.verdicts
-            ],
+            "verdicts": [{**vars(verdict), "facts": list(verdict.facts)} for verdict in self.verdicts],
             "tables": {name: table.to_dict() for name, table in self.tables.items()},
         }
 

@@ -88,7 +88,9 @@ def judge(seen: Seen) -> Verdict | None:
     spread = sum(own.late_spread_ns for own in seen.waits.values())
     threshold = max(skew.threshold_ns for skew in seen.skews)
     if late < LEAST_LATE or not spread:
-        text = f"No straggler: ranks were late, by more than {fmt.duration(threshold)}, in {fmt.count(late)} collectives."
+        text = (
+            f"No straggler: ranks were late, by more than {fmt.duration(threshold)}, in {fmt.count(late)} collectives."
+        )
         return Verdict(seen.group, NOBODY, text)
     rank = max(seen.waits, key=lambda one: (seen.waits[one].late_spread_ns, -one))
     if _is_straggler(rank, seen.waits, spread, _late_among(seen.skews, {rank})):
@@ -138,8 +140,8 @@ def _named(seen: Seen, rank: int, spread: int) -> Verdict:
     own = seen.waits[rank]
     share = own.late_spread_ns / spread
     text = (
-        f"{seen.names[rank]} comes late to the collectives: others wait {fmt.duration(own.caused_wait_ns)} for it. It was "
-        f"the last in {fmt.count(own.late)} of {fmt.counted(own.collectives, 'collective')}, by "
+        f"{seen.names[rank]} comes late to the collectives: others wait {fmt.duration(own.caused_wait_ns)} for it. It "
+        f"was the last in {fmt.count(own.late)} of {fmt.counted(own.collectives, 'collective')}, by "
         f"{fmt.duration(own.late_spread_ns)} together: {fmt.percent(share)} of all lateness."
     )
     facts = tuple(_facts(seen.names[rank], seen.budgets.get(rank), list(seen.budgets.values())))
@@ -154,14 +156,12 @@ def _file(seen: Seen, file: int, own: Waits, spread: int) -> Verdict:
         f"The {ranks} ranks of {seen.file_names[file]} come late to the collectives, none of them alone: others wait "
         f"{fmt.duration(own.caused_wait_ns)} for them, {fmt.percent(share)} of all lateness is theirs."
     )
-    return Verdict(
-        seen.group, FILE, text, None, file, share, own.late, own.collectives, own.caused_wait_ns
-    )
+    return Verdict(seen.group, FILE, text, None, file, share, own.late, own.collectives, own.caused_wait_ns)
 
 
 def _facts(name: str, own: Budget | None, everyone: Sequence[Budget]) -> list[str]:
     """Returns the buckets in which a rank differs most from the median one, the largest first."""
-    if own is None or len(everyone) < 2:  # noqa: PLR2004 - a rank alone is its own median
+    if own is None or len(everyone) < 2:
         return []
     differs = []
     for bucket, words in BUCKETS.items():
@@ -169,6 +169,7 @@ def _facts(name: str, own: Budget | None, everyone: Sequence[Budget]) -> list[st
         if abs(own.share(bucket) - middle) >= DIFFERS_SHARE:
             differs.append((-abs(own.share(bucket) - middle), bucket, words, middle))
     return [
-        f"{name} spends {fmt.percent(own.share(bucket))} of its window in {words}, the median rank {fmt.percent(middle)}"
+        f"{name} spends {fmt.percent(own.share(bucket))} of its window in {words}, the median rank "
+        f"{fmt.percent(middle)}"
         for _, bucket, words, middle in sorted(differs)[:_SHOWN]
     ]
