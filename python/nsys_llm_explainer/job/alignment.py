@@ -160,6 +160,8 @@ def _judged(one: Lane, other: Lane, found: Fit, prior: int | None) -> Pair:
         reason = f"{found.rivals + 1} shifts fit about equally well: the steps repeat too evenly to tell which is which"
     elif one.tier > 1:
         confidence, reason = LOW, "only kernels between some of the ranks, which do not end together, are in both"
+    elif found.few:
+        confidence, reason = LOW, "both files recorded only a few steps together"
     elif found.matched < MEDIUM_MATCHED or found.residual_p90_ns > MEDIUM_RESIDUAL_NS:
         confidence, reason = LOW, "few collectives matched, or their ends scatter widely"
     elif found.by_wall_clock:

@@ -22,13 +22,14 @@ MIN_MATCHED = 8
 MIN_SHARE = 0.7
 MOST_SCATTER = 0.25
 """A shift fits if so many of the sampled ends match, with half of them within this part of the tolerance."""
+MIN_EDGES = 16
+MIN_OVERLAP = 24
+"""Both files recorded eight steps, each with two edges; or so many collectives, where no gap stands out."""
 CLEARLY = 2.0
 """One shift fits better than another if the other scatters this many times as much."""
 NOISE_NS = 300
 """Scatter below this is that of the time stamps."""
 MAX_DRIFT = 500e-6
-STANDS_OUT = 3
-"""A gap of so many median gaps stands out."""
 DRIFT_MATCHED = 64
 DRIFT_SCATTERS = 3
 """Drift is told from so many matches on, where it moves the clocks by this many times the median residual."""
@@ -37,7 +38,6 @@ _BINS = 64
 _FITTED = 8_000
 MOST_MATCHED = 20_000
 _FOLLOWED = 0.05
-_FEW_EDGES = 4
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,16 @@ class Trial:
         clock: From the first clock to the second.
         share: How many of the sampled ends match.
         scatter_ns: Median distance of the matches from their own middle.
-        sampled: How many ends were sampled.
+        overlap: How many ends of the sparser sequence lie in the time that both recorded.
+        edges: How many of them stand at edges of steps; None where no gap stands out.
         middle_ns: A moment of the first clock in the middle of what both recorded.
     """
 
     clock: Clock
     share: float
     scatter_ns: int
-    sampled: int
+    overlap: int
+    edges: int | None
     middle_ns: int
 
     @property
@@ -79,6 +81,7 @@ class Fit:
         rivals: Other shifts that fit about as well.
         runner_up: How many times the scatter of this shift the best other shift has; None without another one.
         by_wall_clock: Whether only the wall clocks told this shift from another one.
+        few: Whether both recorded only a few steps together.
     """
 
     clock: Clock
@@ -91,6 +94,7 @@ class Fit:
     rivals: int = 0
     runner_up: float | None = None
     by_wall_clock: bool = False
+    few: bool = False
 
     @property
     def share(self) -> float:
@@ -105,7 +109,8 @@ class Train:
     Attributes:
         ends: The ends, ascending.
         anchors: Places after long gaps.
-        edges: Places on both sides of the gaps that stand out: edges of steps. A shift by one layer leaves them open.
+        edges: Places on both sides of long gaps, the edges of steps, if some stand out. A shift by one layer leaves them
+            open.
         gap: The median gap.
     """
 
@@ -117,10 +122,9 @@ class Train:
 
 def train(ends: Sequence[int]) -> Train:
     """Returns ends, ascending, with what is looked at of them."""
-    anchors, gap = anchors_of(ends), median_gap(ends)
-    long = [place for place in anchors if ends[place] - ends[place - 1] >= STANDS_OUT * gap]
-    outstanding = long if len(long) >= _FEW_EDGES else anchors
-    edges = sorted({place - before for place in outstanding for before in (0, 1)})
+    gap = median_gap(ends)
+    anchors, stand_out = anchors_of(ends, gap)
+    edges = sorted({place - before for place in anchors for before in (0, 1)}) if stand_out else []
     return Train(ends, anchors, edges, gap)
 
 
@@ -138,7 +142,8 @@ def fit(one: Train, two: Train, prior: int | None) -> Fit | None:
     tolerance = min(TOLERANCE_NS, max(1, min(one.gap, two.gap) // TOLERANCE_GAPS))
     likely = guesses(first, second, prior, (one.anchors, two.anchors))
     tried = [_try(guess, one, two, tolerance) for guess in likely]
-    fitting = [trial for trial in tried if trial is not None and _fits(trial, tolerance)]
+    shorter = min(len(first), len(second))
+    fitting = [trial for trial in tried if trial is not None and _fits(trial, tolerance, shorter)]
     if not fitting:
         return None
     fitting.sort(key=lambda trial: (trial.scatter_ns, -trial.share, abs(trial.offset)))
@@ -155,11 +160,15 @@ def fit(one: Train, two: Train, prior: int | None) -> Fit | None:
     ratio = min((trial.scatter_ns / max(chosen.scatter_ns, NOISE_NS) for trial in others), default=None)
     rivals = 0 if by_wall_clock else len(equal) - 1
     found = _finished(chosen, first, second, tolerance)
-    return None if found is None else replace(found, rivals=rivals, runner_up=ratio, by_wall_clock=by_wall_clock)
+    few = chosen.overlap < MIN_OVERLAP if chosen.edges is None else chosen.edges < MIN_EDGES
+    return found and replace(found, rivals=rivals, runner_up=ratio, by_wall_clock=by_wall_clock, few=few)
 
 
-def _fits(trial: Trial, tolerance: int) -> bool:
-    return trial.share >= MIN_SHARE and trial.scatter_ns <= MOST_SCATTER * tolerance
+def _fits(trial: Trial, tolerance: int, shorter: int) -> bool:
+    """Tells whether a shift may be right: over a few steps of long captures ends fall together by chance."""
+    enough = trial.overlap >= MIN_OVERLAP if trial.edges is None else trial.edges >= MIN_EDGES
+    far = enough or trial.overlap * 2 >= shorter
+    return far and trial.share >= MIN_SHARE and trial.scatter_ns <= MOST_SCATTER * tolerance
 
 
 def _try(guess: Guess, one: Train, two: Train, tolerance: int) -> Trial | None:
@@ -178,12 +187,13 @@ def _try(guess: Guess, one: Train, two: Train, tolerance: int) -> Trial | None:
     if not off:
         return None
     share = len(off) / len(places)
-    if len(edges) >= _FEW_EDGES:
+    if edges:
         share = min(share, len(_distances(edges, own.ends, other.ends, way, tolerance)) / len(edges))
     centre = off[len(off) // 2]
     scatter = sorted(abs(distance - centre) for distance in off)[len(off) // 2]
     middle = own.ends[both[len(both) // 2]]
-    return Trial(clock, share, scatter, len(places), middle if own is one else way.at(middle))
+    known = len(edges) if own.edges else None
+    return Trial(clock, share, scatter, len(both), known, middle if own is one else way.at(middle))
 
 
 def _distances(

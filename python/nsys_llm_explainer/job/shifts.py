@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 ANCHORS = 400
 """Longest gaps of each sequence that are compared."""
+STANDS_OUT = 3
+LEAST_OUT = 8
+"""Where so many gaps are so many times the median, they are the edges of steps, and only they are compared."""
 GAP_NS = 20_000
 GAP_PPM = 200
 """Gaps are about the same within so much, and so much of their length: ends scatter, clocks drift."""
@@ -73,14 +76,15 @@ def guesses(
     return [_guess(shift, first, second, anchors) for shift in dict.fromkeys((*best, *close))]
 
 
-def anchors_of(ends: Sequence[int]) -> list[int]:
-    """Returns the places after the longest gaps, ascending."""
-    places = range(1, len(ends))
-    if len(places) <= ANCHORS:
-        return list(places)
+def anchors_of(ends: Sequence[int], gap: int) -> tuple[list[int], bool]:
+    """Returns the places after the longest gaps, ascending, and whether these stand out from the median gap."""
     gaps = [after - before for before, after in zip(ends, ends[1:])]
-    least = sorted(gaps)[-ANCHORS]
-    return [place for place, gap in enumerate(gaps, start=1) if gap >= least][:ANCHORS]
+    out = [place for place, own in enumerate(gaps, start=1) if own >= STANDS_OUT * gap]
+    places = out if len(out) >= LEAST_OUT else range(1, len(ends))
+    if len(places) > ANCHORS:
+        least = sorted(gaps[place - 1] for place in places)[-ANCHORS]
+        places = [place for place in places if gaps[place - 1] >= least][:ANCHORS]
+    return list(places), len(out) >= LEAST_OUT
 
 
 def _tolerance(gap: int) -> int:
