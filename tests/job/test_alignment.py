@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nsys_llm_explainer.job.alignment import Pair, Place, align
 from nsys_llm_explainer.job.lanes import Capture
-from tests.job.scene import BROADCAST, MS, ONE_SHOT, S, US, Collective, Host, Pace, capture, collectives
+from tests.job.scene import BROADCAST, MS, ONE_SHOT, US, Collective, Host, Pace, S, capture, collectives
 
 HOUR = 3600 * S
 JOB = collectives((0, 1, 2, 3))
@@ -174,7 +174,7 @@ def test_many_files_are_not_all_compared() -> None:
     seed=st.integers(0, 10_000),
 )
 def test_recovered_offsets_lie_within_the_residual(
-    offset: int, ppm: float, skip: int, lost: int, jitter: int, seed: int
+    *, offset: int, ppm: float, skip: int, lost: int, jitter: int, seed: int
 ) -> None:
     job = collectives((0, 1), Pace(end_jitter_ns=jitter), seed=seed)
     one = Host((0,), lost=range(200, 200 + lost))

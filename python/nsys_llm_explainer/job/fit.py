@@ -109,8 +109,7 @@ class Train:
     Attributes:
         ends: The ends, ascending.
         anchors: Places after long gaps.
-        edges: Places on both sides of long gaps, the edges of steps, if some stand out. A shift by one layer leaves them
-            open.
+        edges: Places on both sides of long gaps, the edges of steps, if some stand out. A shift by one layer opens them.
         gap: The median gap.
     """
 

@@ -28,6 +28,7 @@ class Waits:
         wait_ns: From its own start to the last rank's, summed.
         late: How often it was the last, by more than the threshold.
         late_spread_ns: From the first start to its own in those, summed.
+        alone_ns: From the second last start to its own in those, summed: how late it is by itself.
         caused_wait_ns: What the others waited in those, summed.
         transfer_ns: From the last start to the last end, summed.
     """
@@ -36,6 +37,7 @@ class Waits:
     wait_ns: int = 0
     late: int = 0
     late_spread_ns: int = 0
+    alone_ns: int = 0
     caused_wait_ns: int = 0
     transfer_ns: int = 0
 
@@ -118,6 +120,7 @@ class _Columns:
     ranks: array[int]
     first_start: array[int]
     last_start: array[int]
+    second_last: array[int]
     last_end: array[int]
     late_rank: array[int]
     wait: array[int]
@@ -170,8 +173,8 @@ def _columns(communicator: Communicator, ranks: Sequence[int]) -> _Columns:
     size = communicator.executions
     late = array("l", [_NOBODY]) * size
     count = array("l", [0]) * size
-    first, last = array("q", [1 << 62]) * size, array("q", [-(1 << 62)]) * size
-    end, wait = array("q", [-(1 << 62)]) * size, array("q", [0]) * size
+    first, wait = array("q", [1 << 62]) * size, array("q", [0]) * size
+    last, second, end = (array("q", [-(1 << 62)]) * size for _ in range(3))
     for member, rank in zip(communicator.members, ranks):
         starts, ends = member.starts, member.ends
         for place, own in enumerate(member.place_of):
@@ -180,18 +183,20 @@ def _columns(communicator: Communicator, ranks: Sequence[int]) -> _Columns:
                 count[place] += 1
                 first[place] = min(first[place], start)
                 if start > last[place]:
-                    last[place], late[place] = start, rank
+                    second[place], last[place], late[place] = last[place], start, rank
+                elif start > second[place]:
+                    second[place] = start
                 end[place] = max(end[place], ends[own])
     for member in communicator.members:
         starts = member.starts
         for place, own in enumerate(member.place_of):
             if own >= 0:
                 wait[place] += last[place] - starts[own]
-    return _Columns(count, first, last, end, late, wait)
+    return _Columns(count, first, last, second, end, late, wait)
 
 
 def _waits_of(columns: _Columns, place_of: Sequence[int], starts: Sequence[int], rank: int, threshold: int) -> Waits:
-    collectives = wait = late = late_spread = transfer = 0
+    collectives = wait = late = late_spread = alone = transfer = 0
     for place, own in enumerate(place_of):
         if own < 0 or columns.ranks[place] < 2:
             continue
@@ -203,7 +208,8 @@ def _waits_of(columns: _Columns, place_of: Sequence[int], starts: Sequence[int],
         if columns.late_rank[place] == rank and spread > threshold:
             late += 1
             late_spread += spread
-    return Waits(collectives, wait, late, late_spread, 0, transfer)
+            alone += last - columns.second_last[place]
+    return Waits(collectives, wait, late, late_spread, alone, 0, transfer)
 
 
 def _widest(number: int, name: str, columns: _Columns, matched: Sequence[int], threshold: int) -> list[Skewed]:

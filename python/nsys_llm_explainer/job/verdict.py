@@ -14,6 +14,8 @@ from nsys_llm_explainer.render.figures.palette import BUCKETS
 
 LEAST_LATE = 8
 LATE_COUNT_SHARE = 0.5
+ALONE_SHARE = 0.5
+"""Of its lateness so much has to be its own, behind the second last rank."""
 DIFFERS_SHARE = 0.01
 """Parts of a window that differ by less are not worth a line."""
 _SHOWN = 4
@@ -93,7 +95,9 @@ def judge(seen: Seen) -> Verdict | None:
         )
         return Verdict(seen.group, NOBODY, text)
     rank = max(seen.waits, key=lambda one: (seen.waits[one].late_spread_ns, -one))
-    if _is_straggler(rank, seen.waits, spread, _late_among(seen.skews, {rank})):
+    most = seen.waits[rank]
+    alone = most.alone_ns >= ALONE_SHARE * most.late_spread_ns
+    if alone and _is_straggler(rank, seen.waits, spread, _late_among(seen.skews, {rank})):
         return _named(seen, rank, spread)
     files = sorted({seen.file_of[one] for one in seen.waits})
     of_file = {file: _of_file(seen, file) for file in files}
@@ -101,10 +105,10 @@ def judge(seen: Seen) -> Verdict | None:
     ranks = {one for one in seen.waits if seen.file_of[one] == file}
     if len(files) > 1 and len(ranks) > 1 and _is_straggler(file, of_file, spread, _late_among(seen.skews, ranks)):
         return _file(seen, file, of_file[file], spread)
-    most = seen.waits[rank]
     text = (
-        f"No single straggler: ranks take turns in being late. {seen.names[rank]} has most of it, "
-        f"{fmt.percent(most.late_spread_ns / spread)} of all lateness; it takes {fmt.percent(LATE_SHARE)} to be named."
+        f"No single straggler: several ranks are late, or take turns in it. {seen.names[rank]} has most of it, "
+        f"{fmt.percent(most.late_spread_ns / spread)} of all lateness. To be named a rank needs "
+        f"{fmt.percent(LATE_SHARE)}, and half of that behind the second last rank."
     )
     return Verdict(seen.group, NOBODY, text, lateness_share=most.late_spread_ns / spread)
 
