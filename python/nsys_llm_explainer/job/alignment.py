@@ -26,9 +26,9 @@ HIGH, MEDIUM, LOW, NONE = "high", "medium", "low", "none"
 CONFIDENCE = (HIGH, MEDIUM, LOW, NONE)
 HIGH_MATCHED = 100
 HIGH_RESIDUAL_NS = 20_000
-HIGH_SHARE = 0.8
+HIGH_SHARE = 0.9
 MEDIUM_MATCHED = 20
-MEDIUM_RESIDUAL_NS = 100_000
+MEDIUM_RESIDUAL_NS = 50_000
 WALL_CLOCK_DIFFERS_NS = 1_000_000_000
 ALL_PAIRS = 6
 """Up to so many files each is compared with each other; of more, only until they hang together."""
@@ -162,7 +162,7 @@ def _judged(one: Lane, other: Lane, found: Fit, prior: int | None) -> Pair:
         confidence, reason = LOW, "only kernels between some of the ranks, which do not end together, are in both"
     elif found.few:
         confidence, reason = LOW, "both files recorded only a few steps together"
-    elif found.matched < MEDIUM_MATCHED or found.residual_p90_ns > MEDIUM_RESIDUAL_NS:
+    elif found.matched < MEDIUM_MATCHED or found.residual_p90_ns > _most_residual(found):
         confidence, reason = LOW, "few collectives matched, or their ends scatter widely"
     elif found.by_wall_clock:
         confidence, reason = MEDIUM, "several shifts fit; the wall clocks of the hosts decided"
@@ -175,6 +175,11 @@ def _judged(one: Lane, other: Lane, found: Fit, prior: int | None) -> Pair:
         reason = f"{reason}; {differs}" if reason else differs
         confidence = MEDIUM if confidence == HIGH else confidence
     return Pair(one.file, other.file, status, confidence, reason, found, one.name, off)
+
+
+def _most_residual(found: Fit) -> int:
+    """Returns the residual up to which an alignment is more than low: few matches have to be good ones."""
+    return MEDIUM_RESIDUAL_NS if found.matched >= HIGH_MATCHED else HIGH_RESIDUAL_NS
 
 
 def _places(files: int, compared: Sequence[Pair]) -> tuple[list[Place], list[Pair]]:

@@ -29,7 +29,11 @@ CLEARLY = 2.0
 """One shift fits better than another if the other scatters this many times as much."""
 NOISE_NS = 300
 """Scatter below this is that of the time stamps."""
-MAX_DRIFT = 500e-6
+MAX_DRIFT = 150e-6
+"""Two crystals differ by less."""
+UNEVEN = 2.0
+UNEVEN_NS = 4_000
+"""Gaps between steps differ by more than those within: so they do where steps are not the same steps."""
 DRIFT_MATCHED = 64
 DRIFT_SCATTERS = 3
 """Drift is told from so many matches on, where it moves the clocks by this many times the median residual."""
@@ -51,6 +55,7 @@ class Trial:
         overlap: How many ends of the sparser sequence lie in the time that both recorded.
         edges: How many of them stand at edges of steps; None where no gap stands out.
         middle_ns: A moment of the first clock in the middle of what both recorded.
+        uneven: Whether long gaps differ by much more than the others do.
     """
 
     clock: Clock
@@ -59,6 +64,7 @@ class Trial:
     overlap: int
     edges: int | None
     middle_ns: int
+    uneven: bool
 
     @property
     def offset(self) -> int:
@@ -109,7 +115,7 @@ class Train:
     Attributes:
         ends: The ends, ascending.
         anchors: Places after long gaps.
-        edges: Places on both sides of long gaps, the edges of steps, if some stand out. A shift by one layer opens them.
+        edges: Places on both sides of long gaps, the edges of steps, if some stand out. A shift by a layer opens them.
         gap: The median gap.
     """
 
@@ -167,7 +173,7 @@ def _fits(trial: Trial, tolerance: int, shorter: int) -> bool:
     """Tells whether a shift may be right: over a few steps of long captures ends fall together by chance."""
     enough = trial.overlap >= MIN_OVERLAP if trial.edges is None else trial.edges >= MIN_EDGES
     far = enough or trial.overlap * 2 >= shorter
-    return far and trial.share >= MIN_SHARE and trial.scatter_ns <= MOST_SCATTER * tolerance
+    return far and not trial.uneven and trial.share >= MIN_SHARE and trial.scatter_ns <= MOST_SCATTER * tolerance
 
 
 def _try(guess: Guess, one: Train, two: Train, tolerance: int) -> Trial | None:
@@ -192,7 +198,33 @@ def _try(guess: Guess, one: Train, two: Train, tolerance: int) -> Trial | None:
     scatter = sorted(abs(distance - centre) for distance in off)[len(off) // 2]
     middle = own.ends[both[len(both) // 2]]
     known = len(edges) if own.edges else None
-    return Trial(clock, share, scatter, len(both), known, middle if own is one else way.at(middle))
+    uneven = known is not None and _is_uneven(own, other, way, both)
+    return Trial(clock, share, scatter, len(both), known, middle if own is one else way.at(middle), uneven)
+
+
+def _is_uneven(own: Train, other: Train, way: Clock, both: range) -> bool:
+    """Tells whether the gaps at the edges of steps differ by more than those inside of steps do.
+
+    Ends of the same collectives scatter alike wherever they stand. Under a wrong shift the gaps inside of steps, which
+    are all alike, still fit, but those between steps are those of other steps.
+    """
+    at_edges = set(own.anchors)
+    long = [place for place in own.anchors if place - 1 in both and place in both]
+    short = [place for place in both[1 :: max(1, len(both) // _SAMPLE)] if place not in at_edges]
+    off = [_gap_differences(places, own.ends, other.ends, way) for places in (long, short)]
+    if not all(off):
+        return False
+    edge, inner = (sorted(values)[len(values) // 2] for values in off)
+    return edge > max(UNEVEN * inner, UNEVEN_NS)
+
+
+def _gap_differences(places: Iterable[int], own: Sequence[int], other: Sequence[int], way: Clock) -> list[int]:
+    """Returns by how much the gaps before some ends differ from those of the ends that are nearest on the other."""
+    differences = []
+    for place in places:
+        here, before = other[nearest(other, way.at(own[place]))], other[nearest(other, way.at(own[place - 1]))]
+        differences.append(abs(own[place] - own[place - 1] - here + before))
+    return differences
 
 
 def _distances(

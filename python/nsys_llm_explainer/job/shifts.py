@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 ANCHORS = 400
 """Longest gaps of each sequence that are compared."""
-STANDS_OUT = 3
+STANDS_OUT = 1.5
 LEAST_OUT = 8
 """Where so many gaps are so many times the median, they are the edges of steps, and only they are compared."""
 GAP_NS = 20_000
