@@ -117,7 +117,7 @@ def test_too_few_and_no_common_names() -> None:
     assert (pair.status, "too few" in pair.reason) == ("refused", True)
     other = collectives((0, 1), Pace(name="ncclDevKernel_AllGather"))
     _, (pair,) = aligned(capture(0, Host((0,)), JOB), capture(1, Host((1,)), other))
-    assert (pair.status, "same name" in pair.reason) == ("refused", True)
+    assert (pair.status, "no kernel name in common" in pair.reason) == ("refused", True)
     _, (pair,) = aligned(capture(0, Host((0,)), JOB), capture(1, Host((1,))))
     assert pair.reason == "host1.sqlite holds no collectives"
 

@@ -129,7 +129,7 @@ def compare(first: Capture, second: Capture, ones: Sequence[Known], others: Sequ
         prior = first.utc_base_ns - second.utc_base_ns
     both = [(one, other) for one in ones for other in others if one[0].name == other[0].name]
     if not both:
-        return Pair(first.number, second.number, "refused", NONE, "no kernel of a collective has the same name in both")
+        return Pair(first.number, second.number, "refused", NONE, "their collectives have no kernel name in common")
     both.sort(key=lambda lanes: (lanes[0][0].tier, -min(len(lane.ends) for lane, _ in lanes)))
     best: Pair | None = None
     for (one, its_train), (other, other_train) in both[:_MOST_TRAINS]:
@@ -159,7 +159,7 @@ def _judged(one: Lane, other: Lane, found: Fit, prior: int | None) -> Pair:
         status, confidence = "ambiguous", LOW
         reason = f"{found.rivals + 1} shifts fit about equally well: the steps repeat too evenly to tell which is which"
     elif one.tier > 1:
-        confidence, reason = LOW, "only kernels between some of the ranks, which do not end together, are in both"
+        confidence, reason = LOW, "both have only kernels between some of the ranks, which do not end together"
     elif found.few:
         confidence, reason = LOW, "both files recorded only a few steps together"
     elif found.matched < MEDIUM_MATCHED or found.residual_p90_ns > _most_residual(found):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nsys_llm_explainer.job.explained import median_share
+from nsys_llm_explainer.job.shown import groups_of_several, median_name
 from nsys_llm_explainer.job.value import RankReport
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.escape.text import visible
@@ -95,13 +96,13 @@ def _budget(report: RankReport) -> Picture | None:
     for rank, budget in zip(ranks, budgets):
         pieces = _pieces({bucket: budget.share(bucket) for bucket in used})
         bars.append(Bar(_label(rank.name), pieces, fmt.duration(budget.window_ns), rank.number in marked))
-    middles = {bucket: median_share(budgets, bucket) or 0.0 for bucket in used}
-    bars.append(Bar("median rank", _pieces(middles), ""))
+    for group in groups_of_several(ranks):
+        own = [budget for rank, budget in zip(ranks, budgets) if rank.group == group]
+        middles = {bucket: median_share(own, bucket) or 0.0 for bucket in used}
+        bars.append(Bar(_label(median_name(ranks, group)), _pieces(middles), ""))
     busiest = max(zip(ranks, budgets), key=lambda pair: (pair[1].share("compute"), -pair[0].number))
-    alternative = (
-        f"{visible(busiest[0].name)} computes most, {fmt.percent(busiest[1].share('compute'))} of its window; the "
-        f"median rank {fmt.percent(middles.get('compute', 0.0))}."
-    )
+    share = fmt.percent(busiest[1].share("compute"))
+    alternative = f"{visible(busiest[0].name)} computes most, {share} of its window."
     legend = tuple((BUCKETS[bucket], bucket) for bucket in used)
     return Picture("budget", "Where the time of each rank's GPU went", alternative, tuple(bars), legend)
 

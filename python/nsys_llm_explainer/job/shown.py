@@ -95,7 +95,7 @@ def _budget(report: RankReport, caption: str, most: int) -> ShownTable:
         *(Head(bucket, BUCKETS[bucket]) for bucket in used),
     )
     rows = [(rank.name, *_shares(rank.budget, used)) for rank in ranks[:most] if rank.budget is not None]
-    rows += [_middle(ranks, group, used, report) for group in dict.fromkeys(rank.group for rank in ranks)]
+    rows += [_middle(ranks, group, used) for group in groups_of_several(ranks)]
     more = _more("rank_budget", min(most, len(ranks)), len(ranks))
     return ShownTable("rank_budget", caption, heads, tuple(rows), more)
 
@@ -104,11 +104,22 @@ def _shares(budget: Budget, used: Sequence[str]) -> tuple[str, ...]:
     return (fmt.milliseconds(budget.window_ns), *(fmt.percent(budget.share(bucket)) for bucket in used))
 
 
-def _middle(ranks: Sequence[Rank], group: int, used: Sequence[str], report: RankReport) -> tuple[str, ...]:
+def groups_of_several(ranks: Sequence[Rank]) -> list[int]:
+    """Returns the groups that have several ranks whose time is known, ascending: one rank is its own median."""
+    groups = [rank.group for rank in ranks if rank.budget is not None]
+    return [group for group in dict.fromkeys(groups) if groups.count(group) > 1]
+
+
+def median_name(ranks: Sequence[Rank], group: int) -> str:
+    """Returns what to call the median rank of a group."""
+    return MEDIAN if len(groups_of_several(ranks)) == 1 else f"{MEDIAN} of group {group}"
+
+
+def _middle(ranks: Sequence[Rank], group: int, used: Sequence[str]) -> tuple[str, ...]:
     own = [rank.budget for rank in ranks if rank.group == group and rank.budget is not None]
-    name = MEDIAN if len(report.groups) == 1 else f"{MEDIAN} of group {group}"
     middles = (median_share(own, bucket) for bucket in used)
-    return (name, fmt.ABSENT, *(fmt.ABSENT if middle is None else fmt.percent(middle) for middle in middles))
+    cells = (fmt.ABSENT if middle is None else fmt.percent(middle) for middle in middles)
+    return (median_name(ranks, group), fmt.ABSENT, *cells)
 
 
 def _more(name: str, here: int, total: int) -> str:
