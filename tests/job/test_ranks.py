@@ -202,6 +202,24 @@ def test_budget_stands_beside_the_median_rank(halves: list[Path]) -> None:
     assert "decode" in kinds
 
 
+def test_times_at_the_edge_harm_nobody(tmp_path: Path) -> None:
+    job = collectives((0, 1))
+    edge = 1 << 62
+    far = Export()
+    for number, time in enumerate((-edge + 1, edge - 1)):
+        far.kernel(ALL_GATHER, time, time, stream=90 + number)
+    long = Export()
+    for number in range(12):
+        long.kernel(ALL_GATHER, -(1 << 60), number * MS, stream=91)
+    paths = [
+        write(tmp_path / "0.sqlite", Host((0,), offset=-(1 << 60)), job, export=far),
+        write(tmp_path / "1.sqlite", Host((1,), offset=1 << 60), job, export=long),
+    ]
+    report = explain_ranks(paths)
+    assert report.headline == "Both files are aligned to one clock, with high confidence."
+    assert report.write(tmp_path / "out")
+
+
 def test_reports_can_be_given(halves: list[Path]) -> None:
     made = [nsys_llm_explainer.analyze(path) for path in halves]
     read = [json.loads(json.dumps(report.to_dict())) for report in made]

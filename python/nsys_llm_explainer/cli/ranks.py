@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nsys_llm_explainer.cli.arguments import PROGRAM
+from nsys_llm_explainer.cli.progress import ProgressBar
 from nsys_llm_explainer.job import explain_ranks
 from nsys_llm_explainer.job.outputs import MARKDOWN
 from nsys_llm_explainer.job.terminal import summary_lines
@@ -46,7 +47,8 @@ def run(argv: Sequence[str]) -> int:
         parser.error("ranks of one job need at least two traces; explain a single one without 'ranks'")
     out = Path(options.out)
     check_directory(out)
-    report = explain_ranks(options.traces, categories=options.categories)
+    with ProgressBar() as progress:
+        report = explain_ranks(options.traces, categories=options.categories, progress=progress)
     written = report.write(out, FORMATS)
     if not options.quiet:
         where = next(str(path) for path in written if path.name == MARKDOWN)

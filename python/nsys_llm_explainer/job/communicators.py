@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from nsys_llm_explainer.job.alignment import Place
 from nsys_llm_explainer.job.clock import Clock
 from nsys_llm_explainer.job.fit import common, matches
-from nsys_llm_explainer.job.lanes import Lane, median_gap, reach
+from nsys_llm_explainer.job.lanes import Lane, median_gap, meeting, reach
 
 LEAST = 8
 """Fewer executions in common make no communicator."""
 LEAST_SHARE = 0.45
 """Of the executions in the time that both recorded; by chance a third at most would end together."""
+SOME = 0.35
+"""Lanes of which a sample meets less often are not looked at closely."""
 _ROUNDS = 4
 _UNCERTAINTIES = 3
 
@@ -129,7 +131,7 @@ def _places(head: _Aligned, other: _Aligned, places: Sequence[Place]) -> array[i
         uncertain = _UNCERTAINTIES * (one.uncertainty_ns + two.uncertainty_ns)
         tolerance = min(max(tolerance, uncertain), max(1, median_gap(head.ends) // 6))
     both = min(map(len, common(head.ends, other.ends, Clock(), tolerance)))
-    if both < LEAST:
+    if both < LEAST or max(meeting(head.ends, other.ends, tolerance), meeting(other.ends, head.ends, tolerance)) < SOME:
         return None
     pairs = matches(head.ends, other.ends, Clock(), tolerance)
     if len(pairs) < max(LEAST, LEAST_SHARE * both):

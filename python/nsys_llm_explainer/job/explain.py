@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from nsys_llm_explainer.category_rules import CategoryRules, load_categories
@@ -26,6 +26,7 @@ def explain_ranks(
     *,
     names: Sequence[str] | None = None,
     categories: CategoryRules | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> RankReport:
     """Explains traces of one job, captured on several nodes or per rank. Writes nothing.
 
@@ -34,6 +35,7 @@ def explain_ranks(
         reports: The report of each, or the content of its report.json; a trace without one is analysed.
         names: What to call the files; by default the shortest ends of their paths that tell them apart.
         categories: Kernel categories of the user, as for ``analyze``.
+        progress: Called with stage, files done and files expected.
 
     Returns:
         The report.
@@ -52,11 +54,14 @@ def explain_ranks(
 
     generated_at = timestamp()
     rules = None if categories is None else load_categories(categories)[0]
-    captures = [read(path, number, rules) for number, path in enumerate(traces)]
-    explained = [
-        Explained(analyze(path, categories=categories) if report is None else report)
-        for path, report in zip(traces, given)
-    ]
+    captures, explained = [], []
+    for number, (path, report) in enumerate(zip(traces, given)):
+        if progress is not None:
+            progress("reading files", number, len(traces))
+        captures.append(read(path, number, rules))
+        explained.append(Explained(analyze(path, categories=categories) if report is None else report))
+    if progress is not None:
+        progress("aligning clocks", len(traces), len(traces))
     places, pairs = align(captures)
     called = _distinct_names(traces) if names is None else list(names)
     return _Job(captures, explained, places, pairs, called).report(generated_at)

@@ -18,6 +18,9 @@ DeviceKey = tuple[Optional[int], Optional[int]]
 #: rest, which align clocks only where there is nothing better.
 TIERS: dict[str, int] = {"all": 0, "one_shot": 1, "rooted": 2, "point_to_point": 2}
 SAMPLE = 200
+MOST_LANES = 256
+#: Times that differ by less can be added without care; those of a wall clock do, for the next decades.
+FARTHEST_NS = 1 << 61
 #: Ends of one collective lie closer together than this, and than an eighth of the way to the next.
 TOGETHER_NS = 100_000
 #: Of the sampled ends so many have to coincide for two lanes to be one communicator.
@@ -110,9 +113,12 @@ def read(path: StrPath, number: int, categories: Sequence[tuple[str, str]] | Non
 def _lanes(number: int, found: dict[str, Any]) -> tuple[Lane, ...]:
     spans: list[list[tuple[int, int]]] = [[] for _ in found["lanes"]]
     for lane, start, end in zip(found["lane"], found["start_ns"], found["end_ns"]):
-        spans[lane].append((end, start))
+        if -FARTHEST_NS < start <= end < FARTHEST_NS:
+            spans[lane].append((end, start))
     made = []
     for about, executions in zip(found["lanes"], spans):
+        if not executions:
+            continue
         executions.sort()
         starts = array("q", (start for _, start in executions))
         ends = array("q", (end for end, _ in executions))
@@ -138,11 +144,11 @@ def nearest(ends: Sequence[int], moment: int) -> int:
 
 def coincide(first: Sequence[int], second: Sequence[int], tolerance: int) -> bool:
     """Tells whether most ends of two lanes on one clock fall together, each way, where both lanes have any."""
-    shares = (_share(first, second, tolerance), _share(second, first, tolerance))
-    return min(shares) >= SAME_SHARE
+    return min(meeting(first, second, tolerance), meeting(second, first, tolerance)) >= SAME_SHARE
 
 
-def _share(first: Sequence[int], second: Sequence[int], tolerance: int) -> float:
+def meeting(first: Sequence[int], second: Sequence[int], tolerance: int) -> float:
+    """Returns how many of the ends of one lane, by a sample where both have any, meet one of another lane."""
     if not first or not second:
         return 0.0
     begin = bisect_left(first, second[0] - tolerance)
@@ -157,13 +163,11 @@ def _share(first: Sequence[int], second: Sequence[int], tolerance: int) -> float
 def trains(capture: Capture) -> list[Lane]:
     """Returns one lane of each communicator that the file shows, the best for alignment first."""
     found: list[Lane] = []
-    for lane in capture.lanes:
-        if not lane.ends:
-            continue
+    fullest = sorted(capture.lanes, key=lambda lane: (lane.tier, -len(lane.ends)))
+    for lane in fullest[:MOST_LANES]:
         alike = (other for other in found if other.name == lane.name)
         if not any(coincide(other.ends, lane.ends, reach(other.ends)) for other in alike):
             found.append(lane)
-    found.sort(key=lambda lane: (lane.tier, -len(lane.ends)))
     return found
 
 

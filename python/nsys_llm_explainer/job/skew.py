@@ -123,7 +123,7 @@ class _Columns:
     second_last: array[int]
     last_end: array[int]
     late_rank: array[int]
-    wait: array[int]
+    wait: list[int]
 
 
 def skew(number: int, communicator: Communicator, ranks: Sequence[int]) -> Skew:
@@ -173,8 +173,9 @@ def _columns(communicator: Communicator, ranks: Sequence[int]) -> _Columns:
     size = communicator.executions
     late = array("l", [_NOBODY]) * size
     count = array("l", [0]) * size
-    first, wait = array("q", [1 << 62]) * size, array("q", [0]) * size
-    last, second, end = (array("q", [-(1 << 62)]) * size for _ in range(3))
+    first = array("q", [(1 << 63) - 1]) * size
+    last, second, end = (array("q", [-(1 << 63)]) * size for _ in range(3))
+    wait = [0] * size
     for member, rank in zip(communicator.members, ranks):
         starts, ends = member.starts, member.ends
         for place, own in enumerate(member.place_of):
