@@ -186,6 +186,8 @@ def test_split_run_tells_what_the_whole_one_does(demo: Path, halves: list[Path])
     (verdict,) = report.verdicts
     assert (verdict.rank, verdict.status) == (2, "rank")
     assert any("in compute, the median rank" in fact for fact in verdict.facts)
+    assert verdict.facts[-1].startswith("The report of node1 by itself: GPU 2 comes late")
+    assert not any("own report" in warning for warning in report.warnings)
 
 
 def test_budget_stands_beside_the_median_rank(halves: list[Path]) -> None:
@@ -232,6 +234,8 @@ def test_reports_can_be_given(halves: list[Path]) -> None:
 def test_wrong_arguments(halves: list[Path], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least two traces"):
         nsys_llm_explainer.ranks(halves[:1])
+    with pytest.raises(ValueError, match="named twice"):
+        nsys_llm_explainer.ranks([*halves, halves[0]])
     with pytest.raises(ValueError, match="as many reports"):
         explain_ranks(halves, [None])
     with pytest.raises(FileNotFoundError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nsys_llm_explainer.category_rules import CategoryRules, load_categories
@@ -15,7 +16,7 @@ from nsys_llm_explainer.job.lanes import Capture, DeviceKey, Lane, read
 from nsys_llm_explainer.job.method import METHOD
 from nsys_llm_explainer.job.skew import Skew, Waits, skew
 from nsys_llm_explainer.job.value import JobFile, Rank, RankReport
-from nsys_llm_explainer.job.verdict import Seen, Verdict, judge
+from nsys_llm_explainer.job.verdict import UNKNOWN, Seen, Verdict, judge
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.report import StrPath, timestamp
 
@@ -43,10 +44,14 @@ def explain_ranks(
     Raises:
         FileNotFoundError: There is no such file.
         NsysError: A file is no export, is damaged, or cannot be read.
-        ValueError: There are fewer than two traces, or the arguments do not fit.
+        ValueError: There are fewer than two traces, one is named twice, or the arguments do not fit.
     """
     if len(traces) < 2:
         raise ValueError(f"ranks of one job need at least two traces, not {len(traces)}; explain one by itself")
+    resolved = [Path(os.fspath(path)).resolve() for path in traces]
+    twice = next((path for path, one in zip(traces, resolved) if resolved.count(one) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{os.fspath(twice)} is named twice; each rank counts once")
     given = [None] * len(traces) if reports is None else list(reports)
     if len(given) != len(traces) or (names is not None and len(names) != len(traces)):
         raise ValueError(f"{len(traces)} traces need as many reports and names")
@@ -202,8 +207,15 @@ class _Job:
             )
             verdict = judge(seen)
             if verdict is not None:
-                found.append(verdict)
+                found.append(self._with_own_finding(verdict))
         return found
+
+    def _with_own_finding(self, verdict: Verdict) -> Verdict:
+        """Returns the verdict with what the late file's own report says of its devices."""
+        own = None if verdict.file is None else self.explained[verdict.file].straggler
+        if verdict.file is None or own is None:
+            return verdict
+        return replace(verdict, facts=(*verdict.facts, f"The report of {self.names[verdict.file]} by itself: {own}"))
 
     def _warnings(self, files: Sequence[JobFile], verdicts: Sequence[Verdict]) -> list[str]:
         warnings = []
@@ -214,8 +226,9 @@ class _Job:
             elif file.place.confidence == LOW:
                 warnings.append(f"The clock of {file.name} is aligned with low confidence: {file.note}.")
         for file in files:
-            named = next((one for one in verdicts if one.group == file.place.group and one.rank is not None), None)
-            if file.own_finding and (named is None or named.file != file.number) and sizes[file.place.group] > 1:
+            verdict = next((one for one in verdicts if one.group == file.place.group), None)
+            known = verdict is not None and verdict.status != UNKNOWN and verdict.file != file.number
+            if file.own_finding and known and sizes[file.place.group] > 1:
                 warnings.append(
                     f"{file.name}'s own report names a straggler among its devices that is none among all: "
                     f"{file.own_finding}."
