@@ -1,9 +1,9 @@
-"""The two doors of the Python API: ``analyze`` and ``open_trace``."""
+"""The doors of the Python API: ``analyze`` and ``open_trace``, and what is asked of finished reports."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Optional, Union
@@ -18,6 +18,8 @@ from nsys_llm_explainer.sections import SECTIONS
 
 if TYPE_CHECKING:
     from nsys_llm_explainer.gate.check import Checked
+    from nsys_llm_explainer.job.explained import AnyReport
+    from nsys_llm_explainer.job.value import RankReport
 
 ProgressCallback = Callable[[str, int, int], None]
 Span = tuple[Optional[int], Optional[int]]
@@ -123,6 +125,34 @@ def check(
     from nsys_llm_explainer.gate.check import check as held_against  # noqa: PLC0415 - a plain run has no gate
 
     return held_against(report, conditions, baseline)
+
+
+def ranks(
+    paths: Sequence[StrPath],
+    *,
+    reports: Sequence[AnyReport | None] | None = None,
+    categories: CategoryRules | None = None,
+) -> RankReport:
+    """Explains traces of one job together: aligns their clocks by shared collectives and says who is late.
+
+    Writes nothing. How well the clocks are aligned is part of the result: offset, drift, residual, confidence.
+
+    Args:
+        paths: SQLite exports of the same run, captured on several nodes or one for each rank; at least two.
+        reports: For each path its report, or the content of its report.json; a trace without one is analysed.
+        categories: Kernel categories that are tried before the built-in ones; those of ``comm.*`` are collectives.
+
+    Returns:
+        The report on all ranks; its ``write`` makes ranks.md, ranks.json, ranks.html and tables.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        NsysError: A file is no export, is damaged, or cannot be read.
+        ValueError: There are fewer than two paths, or the arguments do not fit.
+    """
+    from nsys_llm_explainer.job.explain import explain_ranks  # noqa: PLC0415 - for those with several traces
+
+    return explain_ranks(paths, reports, categories=categories)
 
 
 def check_window(window: Window | None) -> None:

@@ -24,6 +24,7 @@ LAYERS = {
     "render": 3,
     "findings": 4,
     "gate": 5,
+    "job": 5,
     "api": 6,
     "": 7,
     "reference": 8,
@@ -39,6 +40,9 @@ DEFERRED = {
     ("cli", "cli.run"),
     ("cli.run", "cli.gate"),
     ("api", "gate.check"),
+    ("api", "job.explain"),
+    ("job.explain", "api"),
+    ("job.value", "job.outputs"),
 }
 MAY_PRINT = ("cli", "__main__", "reference.__main__")
 

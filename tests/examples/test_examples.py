@@ -11,6 +11,7 @@ import pytest
 
 from nsys_llm_explainer.demo import DemoSpec, generate
 from nsys_llm_explainer.demo.spec import Causes
+from tests.job.scene import Host, Pace, collectives, write
 from tests.support.export import Export
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "examples" / "api"
@@ -70,6 +71,16 @@ def test_ci_check(demo: Path, idle: Path, tmp_path: Path) -> None:
     assert "FAILED finding host_bound_in_step" in failed
     empty = Export().call("cudaFree_v3020", 0, 10).write(tmp_path / "empty.sqlite")
     assert "FAILED GPU idle time: " in _run("ci_check.py", empty, code=1)
+
+
+def test_slow_rank(tmp_path: Path) -> None:
+    job = collectives((0, 1), Pace(late={1: 80_000}))
+    paths = [write(tmp_path / f"node{rank}.sqlite", Host((rank,), offset=rank * 10**12), job) for rank in (0, 1)]
+    lines = _run("slow_rank.py", *paths).splitlines()
+    assert lines[0] == "Both files are aligned to one clock, with high confidence."
+    assert lines[1].startswith("  node0 - node1: aligned, confidence high, residual p90 ")
+    assert lines[2].startswith("node1 GPU 0 comes late to the collectives")
+    assert len(lines) == 5
 
 
 def test_window(demo: Path) -> None:

@@ -41,9 +41,9 @@ def report_html(report: Report) -> str:
     charts = charts_of(tables)
     lanes = timeline(report, tables)
     library = plotly_script() if charts else ""
-    own = inline("\n".join(["'use strict';", *map(_asset, SCRIPTS)]))
-    first = inline(_asset(_FIRST_SCRIPT))
-    style = inline("\n".join([_colours(), *map(_asset, STYLES)]))
+    own = inline("\n".join(["'use strict';", *map(asset, SCRIPTS)]))
+    first = inline(asset(_FIRST_SCRIPT))
+    style = inline("\n".join([colours(), *map(asset, STYLES)]))
     data = {
         "charts": chart_data(charts),
         "timeline": lanes,
@@ -52,7 +52,7 @@ def report_html(report: Report) -> str:
     }
     # ``autoescape`` is on for every text; only the assets and the JSON above are marked safe, each by its own guard.
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_asset(TEMPLATE)).render(
+    return environment.from_string(asset(TEMPLATE)).render(
         policy=content_security_policy([first, own, *([library] if library else [])], [style]),
         first_script=first,
         style=style,
@@ -79,7 +79,7 @@ def _ordered(report: Report) -> list[dict[str, str]]:
     return sorted(map(dict, report.warnings), key=lambda warning: warning["code"] == "diagnostic")
 
 
-def _colours() -> str:
+def colours() -> str:
     """Returns the palettes as custom properties and classes, so that charts and page agree."""
     light, dark = (
         "".join(f"--{name.replace('.', '-')}:{colour};" for name, colour in palette.items())
@@ -93,5 +93,6 @@ def _colours() -> str:
     )
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Returns the text of a style, script or template of the page."""
     return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")
