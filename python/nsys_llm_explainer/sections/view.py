@@ -28,6 +28,10 @@ class Kind(Enum):
     BYTES = "bytes"
     THROUGHPUT = "throughput"
     """Bytes per second."""
+    CHANGE = "change"
+    """A change relative to what was before, as a percentage with its sign."""
+    POINTS = "points"
+    """A difference of two shares, in percentage points with its sign."""
     INSTANT = "instant"
     """A moment on the trace's clock, printed in seconds."""
 
