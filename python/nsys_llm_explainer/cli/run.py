@@ -19,6 +19,7 @@ FAILED = 1
 #: are loaded when asked for: a fifth of the start-up, for what nobody needs who has one trace.
 COMMANDS: Mapping[str, str] = {
     "demo": "nsys_llm_explainer.cli.demo",
+    "diff": "nsys_llm_explainer.cli.diff",
 }
 
 

@@ -45,7 +45,7 @@ def devices(
     """Yields a row per GPU."""
     for pair in pairs:
         first, second = (device.share(device.idle_ns) for device in (pair.before, pair.after))
-        noise = _noise(before, after, pair, IDLE, len(pairs), floor)
+        noise = _noise(_errors(before, after, pair, IDLE), len(pairs), floor)
         steady = [_steady_idle(reading, device) for reading, device in ((before, pair.before), (after, pair.after))]
         yield {
             "device": pair.label,
@@ -61,13 +61,15 @@ def devices(
         }
 
 
-def _noise(
-    before: Reading, after: Reading, pair: Pair, buckets: Sequence[str], tests: int, floor: float
-) -> float | None:
-    errors = [share_error(before, pair.before, buckets), share_error(after, pair.after, buckets)]
-    if errors[0] is None or errors[1] is None:
+def _errors(before: Reading, after: Reading, pair: Pair, buckets: Sequence[str]) -> tuple[float | None, float | None]:
+    return share_error(before, pair.before, buckets), share_error(after, pair.after, buckets)
+
+
+def _noise(errors: tuple[float | None, float | None], tests: int, floor: float) -> float | None:
+    first, second = errors
+    if first is None or second is None:
         return None
-    return float(max(floor, z_of(tests) * (errors[0] ** 2 + errors[1] ** 2) ** 0.5))
+    return float(max(floor, z_of(tests) * (first**2 + second**2) ** 0.5))
 
 
 def _steady_idle(reading: Reading, device: Device) -> float | None:
@@ -87,7 +89,7 @@ def device_budget(
             first, second = (device.share(device.buckets.get(bucket, 0)) for device in (pair.before, pair.after))
             if not first and not second:
                 continue
-            noise = _noise(before, after, pair, (bucket,), len(pairs) * len(BUCKETS), floor)
+            noise = _noise(_errors(before, after, pair, (bucket,)), len(pairs) * len(BUCKETS), floor)
             yield {
                 "device": pair.label,
                 "bucket": bucket,
@@ -102,10 +104,10 @@ def device_budget(
 
 
 def idle_origins(before: Reading, after: Reading, pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
-    """Yields a row per GPU, cause, place, call and range of idle time, the largest change of a GPU first."""
+    """Yields a row per GPU, cause, place, call and range of idle time, the largest change first."""
+    rows: list[Row] = []
     for pair in pairs:
         sides = _groups(before, pair.before), _groups(after, pair.after)
-        rows = []
         for key in {**sides[0], **sides[1]}:
             (own, gaps), (other, more) = (side.get(key, (0, 0)) for side in sides)
             shares = base_share(pair.before, own), base_share(pair.after, other)
@@ -126,14 +128,14 @@ def idle_origins(before: Reading, after: Reading, pairs: Sequence[Pair]) -> Iter
                     "after_gaps": more,
                 }
             )
-        yield from sorted(rows, key=lambda row: (-abs(row["change_share"]), _text_key(row)))
+    yield from sorted(rows, key=lambda row: (-abs(row["change_share"]), _text_key(row)))
 
 
 def idle_places(before: Reading, after: Reading, pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
-    """Yields a row per GPU, place, call and range of idle time, the largest change of a GPU first."""
+    """Yields a row per GPU, place, call and range of idle time, the largest change first."""
+    rows: list[Row] = []
     for pair in pairs:
         sides = _places(before, pair.before), _places(after, pair.after)
-        rows = []
         for key in {**sides[0], **sides[1]}:
             own, other = (side.get(key, _Idle()) for side in sides)
             moved = {
@@ -159,7 +161,7 @@ def idle_places(before: Reading, after: Reading, pairs: Sequence[Pair]) -> Itera
                     "after_avg_ns": other.ns / other.gaps if other.gaps else None,
                 }
             )
-        yield from sorted(rows, key=lambda row: (-abs(row["change_share"]), _text_key(row)))
+    yield from sorted(rows, key=lambda row: (-abs(row["change_share"]), _text_key(row)))
 
 
 @dataclass
@@ -186,7 +188,7 @@ def _places(reading: Reading, device: Device) -> dict[tuple[str, Optional[str], 
 
 
 def _text_key(row: Row) -> tuple[str, ...]:
-    return tuple(str(row[column] or "") for column in ("cause", "place", "call_name", "range_name"))
+    return tuple(str(row[column] or "") for column in ("device", "cause", "place", "call_name", "range_name"))
 
 
 def _groups(reading: Reading, device: Device) -> dict[Key, tuple[int, int]]:

@@ -187,7 +187,7 @@ DEVICES = TableSpec(
         _share("before_idle_share", "Idle part of the window in BEFORE.", "before_idle"),
         _share("after_idle_share", "Idle part of the window in AFTER.", "after_idle"),
         _share("change_share", "AFTER minus BEFORE, in parts of the window.", "change", Kind.POINTS),
-        _share("noise_share", "Changes up to this are not called any.", "noise", Kind.POINTS),
+        _share("noise_share", "Changes up to this are not called any.", "noise"),
         _VERDICT,
         _share("before_steady_idle_share", "Idle part of the steady window in BEFORE.", "before_steady"),
         _share("after_steady_idle_share", "Idle part of the steady window in AFTER.", "after_steady"),
@@ -204,7 +204,7 @@ DEVICE_BUDGET = TableSpec(
         _share("before_share", "Part of the window in BEFORE.", "before"),
         _share("after_share", "Part of the window in AFTER.", "after"),
         _share("change_share", "AFTER minus BEFORE.", "change", Kind.POINTS),
-        _share("noise_share", "Changes up to this are not called any.", "noise", Kind.POINTS),
+        _share("noise_share", "Changes up to this are not called any.", "noise"),
         _VERDICT,
         _share("before_steady_share", "Part of the steady window in BEFORE."),
         _share("after_steady_share", "Part of the steady window in AFTER."),
@@ -360,7 +360,9 @@ FINDINGS = TableSpec(
     "a threshold: it is marked minor.",
     (
         _text("id", "The rule.", "finding"),
-        _text("verdict", "new, gone, more, less, minor or same, by the time at stake; by severity without any.", "verdict"),
+        _text(
+            "verdict", "new, gone, more, less, minor or same, by the time at stake; by severity without any.", "verdict"
+        ),
         _text("before_severity", "Severity in BEFORE.", "before"),
         _text("after_severity", "Severity in AFTER.", "after"),
         _share("before_share", "Time at stake over the device windows in BEFORE.", "before_at_stake"),

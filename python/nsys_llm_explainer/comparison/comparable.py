@@ -19,8 +19,10 @@ COVERAGE_POINTS = 0.10
 WINDOW_RATIO = 2.0
 FOREIGN_SHARE = 0.5
 """Kernels that only one side has: from this part of the kernel time on it is said."""
-NO_COMMON_SHARE = 0.05
-"""Kernels that both sides have: below this part of the kernel time the programs are different ones."""
+NO_COMMON_SHARE = 0.2
+NO_COMMON_FAMILIES = 0.15
+"""Kernels that both sides have: below these parts of the kernel time, of both sides by name and of one by family, the
+programs are different ones."""
 _TABLES = {
     "API calls": (("CUPTI_ACTIVITY_KIND_RUNTIME",), LIMITS, IDLE, "idle causes need API calls on both sides"),
     "NVTX": (("NVTX_EVENTS",), LIMITS, STEPS, "steps and ranges are known on one side only"),
@@ -48,7 +50,7 @@ def differences(before: Reading, after: Reading) -> tuple[Difference, ...]:
     """Returns in what the runs and captures differ, what blocks first."""
     found = [*_gpus(before, after), *_graphs(before, after), *_kernels(before, after), *_steps(before, after)]
     found += [*_captured(before, after), *_ranges(before, after), *_windows(before, after), *_health(before, after)]
-    found += _versions(before, after)
+    found += [*_versions(before, after), *_same(before, after)]
     rank = {BLOCKS: 0, LIMITS: 1, NOTE: 2}
     return tuple(sorted(found, key=lambda one: rank[one.severity]))
 
@@ -63,7 +65,7 @@ def normalised(name: str) -> str:
 def _gpus(before: Reading, after: Reading) -> Iterator[Difference]:
     first, second = before.case.devices, after.case.devices
     if not first or not second:
-        effect = "there is no GPU work on both sides, so there is nothing to compare"
+        effect = "without GPU work on both sides there is nothing to compare"
         yield Difference("GPU work", _devices(before), _devices(after), BLOCKS, ALL, effect)
         return
     if len(first) != len(second):
@@ -86,7 +88,9 @@ def _devices(reading: Reading) -> str:
 def _names(reading: Reading) -> Counter[str]:
     used = {device.key for device in reading.case.devices}
     rows = reading.case.rows("gpu_idle", "gpu_devices")
-    names = Counter(str(row["gpu_name"]) for row in rows if (row["device_id"], row["gpu_id"]) in used and row["gpu_name"])
+    names = Counter(
+        str(row["gpu_name"]) for row in rows if (row["device_id"], row["gpu_id"]) in used and row["gpu_name"]
+    )
     return names
 
 
@@ -130,7 +134,7 @@ def _kernels(before: Reading, after: Reading) -> Iterator[Difference]:
     if exact is None or families is None:
         return
     texts = [f"{fmt.percent(1 - share)} of the kernel time in names of its own" for share in exact]
-    if max(families) < NO_COMMON_SHARE:
+    if max(exact) < NO_COMMON_SHARE and min(families) < NO_COMMON_FAMILIES:
         effect = "the runs share hardly any kernel: they are different programs"
         yield Difference("kernels", texts[0], texts[1], BLOCKS, ALL, effect)
     elif min(exact) < 1 - FOREIGN_SHARE:
@@ -171,7 +175,9 @@ def _steps(before: Reading, after: Reading) -> Iterator[Difference]:
     kinds = [sorted(reading.kinds()) for reading in (before, after)]
     if kinds[0] != kinds[1]:
         effect = "kinds of one side only are not compared"
-        yield Difference("kinds of steps", ", ".join(kinds[0]) or NONE, ", ".join(kinds[1]) or NONE, NOTE, STEPS, effect)
+        yield Difference(
+            "kinds of steps", ", ".join(kinds[0]) or NONE, ", ".join(kinds[1]) or NONE, NOTE, STEPS, effect
+        )
     yield from _counts(before, after)
 
 
@@ -236,6 +242,12 @@ def _health(before: Reading, after: Reading) -> Iterator[Difference]:
 
 def _number(value: Any) -> str:
     return UNKNOWN if value is None else str(value)
+
+
+def _same(before: Reading, after: Reading) -> Iterator[Difference]:
+    first, second = (str(reading.report.trace["path"]) for reading in (before, after))
+    if first == second:
+        yield Difference("trace", first, second, NOTE, ALL, "both sides are the same file")
 
 
 def _versions(before: Reading, after: Reading) -> Iterator[Difference]:

@@ -83,9 +83,7 @@ def _rare_calls(reading: Reading, device: Device) -> Mapping[str | None, int]:
     return found
 
 
-def _replacements(
-    first: Mapping[str, Row], second: Mapping[str, Row], units: tuple[int, int]
-) -> dict[str, str]:
+def _replacements(first: Mapping[str, Row], second: Mapping[str, Row], units: tuple[int, int]) -> dict[str, str]:
     """Returns which kernel took whose place, where only one of its family went, one came, and both are as frequent."""
     gone, new = ([name for name in own if name not in other] for own, other in ((first, second), (second, first)))
     found = {}
@@ -102,8 +100,9 @@ def _replacements(
 
 
 def _row(pair: Pair, own: Row | None, other: Row | None, steps: tuple[int, int] | None, z: float) -> Row:
-    shares = base_share(pair.before, own["total_ns"] if own else 0), base_share(
-        pair.after, other["total_ns"] if other else 0
+    shares = (
+        base_share(pair.before, own["total_ns"] if own else 0),
+        base_share(pair.after, other["total_ns"] if other else 0),
     )
     row: Row = {
         "category": (own or other or {}).get("category"),

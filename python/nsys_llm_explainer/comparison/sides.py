@@ -47,9 +47,7 @@ class Reading:
             self._steady[worker] = [
                 row
                 for row in self.case.rows("steps", "steps")
-                if (key_of(row), row["pid"]) == worker
-                and row["period_ns"]
-                and (row["steady"] or not self.has_steady)
+                if (key_of(row), row["pid"]) == worker and row["period_ns"] and (row["steady"] or not self.has_steady)
             ]
         return self._steady[worker]
 
@@ -75,10 +73,7 @@ class Reading:
         if finest["bin_ns"] * FINE_ENOUGH > periods[len(periods) // 2]:
             return None
         start, width = finest["start_ns"], finest["bin_ns"]
-        return {
-            bucket: _over(finest["buckets"].get(bucket), start, width, rows)
-            for bucket in BUCKETS
-        }
+        return {bucket: _over(finest["buckets"].get(bucket), start, width, rows) for bucket in BUCKETS}
 
 
 @dataclass(frozen=True)
@@ -160,5 +155,3 @@ def _over(bins: Sequence[int] | None, start: int, width: int, rows: Sequence[Row
         return running[whole] + (running[whole + 1] - running[whole]) * (place - whole)
 
     return [until(row["start_ns"] + row["period_ns"]) - until(row["start_ns"]) for row in rows]
-
-

@@ -107,7 +107,8 @@ def step_times(groups: Sequence[Matched], *, blocked: bool, floor: float) -> Ite
                 least = floor * TAIL_FACTOR if tail else floor
                 certain = change.low > 0 or change.high < 0
                 noise: float | None = least if certain else abs(change.share)
-                if not (group.enough_for_tail if tail else group.enough):
+                known = group.enough_for_tail if tail else group.enough
+                if not known:
                     noise = None
                 verdict = judge.INCOMPARABLE if blocked else judge.speed(change.share, noise)
                 yield {
@@ -119,8 +120,8 @@ def step_times(groups: Sequence[Matched], *, blocked: bool, floor: float) -> Ite
                     "before_ns": change.before,
                     "after_ns": change.after,
                     "change_share": change.share,
-                    "low_share": change.low,
-                    "high_share": change.high,
+                    "low_share": change.low if group.enough else None,
+                    "high_share": change.high if group.enough else None,
                     "floor_share": least,
                     "verdict": verdict,
                     "resamples": change.resamples,

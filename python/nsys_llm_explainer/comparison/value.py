@@ -35,8 +35,8 @@ class DiffTable:
 
     @property
     def name(self) -> str:
-        """The table's name in the machine outputs."""
-        return self.spec.name
+        """The name of its file, apart from those of a report in the same folder."""
+        return f"diff_{self.spec.name}"
 
     @property
     def columns(self) -> list[dict[str, Any]]:

@@ -17,6 +17,15 @@ _SHOWN_PLACES = 3
 _LEAST_SHARE = 0.001
 _LEAST_PART = 0.1
 _MOST_OF_A_SORT = 4
+_PLACES = {
+    "inside_step": "inside steps",
+    "between_steps": "between steps",
+    "request_gap": "while no requests came",
+    "before_steps": "before the first step",
+    "after_steps": "after the last step",
+    "no_steps": "",
+}
+_WIDE = 0.2
 _SPEED = {judge.SLOWER: "longer", judge.FASTER: "shorter"}
 
 
@@ -24,8 +33,10 @@ def lead(status: str, reasons: Sequence[str], tables: Tables, differing: Sequenc
     """Returns the verdict: what changed, by how much, how sure, and where it comes from."""
     if status == NOT_COMPARABLE:
         blocking = [one for one in differing if one.severity == BLOCKS]
-        what = "; ".join(f"{one.subject} {one.before} before, {one.after} after" for one in blocking[:2])
-        return f"Not comparable: {what}: {blocking[0].effect}. No change is called; the figures of both sides follow."
+        what = "; ".join(
+            f"{one.subject}: {one.before} before, {one.after} after ({one.effect})" for one in blocking[:2]
+        )
+        return f"Not comparable. {what}. No change is called; the figures of both sides follow."
     sentences = [*_steps(tables), *_idle(tables)]
     if not sentences:
         sentences = ["There is nothing to compare."]
@@ -51,14 +62,18 @@ def _steps(tables: Tables) -> Iterator[str]:
         change = f"{fmt.percent(abs(row['change_share']))} {_SPEED[row['verdict']]}"
         text = f"{_times(row)} on {row['device']}; 99 % interval {_ends(row)}"
         yield f"{named} take {change} (period p50 {text}){_others(own, row)}.{_bucket_words(tables, row)}"
-    elif row["verdict"] == judge.UNKNOWN:
+    elif row["low_share"] is None:
         steps = f"{fmt.count(row['before_steps'])} and {fmt.count(row['after_steps'])}"
         yield f"{named} are too few for a verdict ({steps}): period p50 {text}."
     elif row["verdict"] == judge.SAME:
         certain = row["low_share"] > 0 or row["high_share"] < 0
         if certain and round(abs(row["change_share"]), 3):
-            low = f"that is less than the {fmt.percent(row['floor_share'])} from which one run a side is called a change"
+            low = (
+                f"that is less than the {fmt.percent(row['floor_share'])} from which one run a side is called a change"
+            )
             yield f"{named}: period p50 {text}; {low}."
+        elif row["high_share"] - row["low_share"] > _WIDE:
+            yield f"{named}: period p50 {text}; they differ so much that no change can be told."
         else:
             yield f"{named} take as long as before within the noise: period p50 {text}."
 
@@ -81,6 +96,8 @@ def _times(row: Row) -> str:
 
 
 def _interval(row: Row) -> str:
+    if row["low_share"] is None:
+        return fmt.change(row["change_share"])
     return f"{fmt.change(row['change_share'])}, 99 % interval {_ends(row)}"
 
 
@@ -139,7 +156,7 @@ def _whence(tables: Tables, device: Row) -> str:
     if not causes:
         return ""
     text = f" On {device['device']} it is mostly {causes[0]}"
-    return f"{text}; the most of it {where[0]}." if where else f"{text}."
+    return f"{text}; most of it {where[0]}." if where else f"{text}."
 
 
 def _causes(tables: Tables, device: str, *, grew: bool) -> list[str]:
@@ -169,9 +186,8 @@ def _place(row: Row) -> str:
         + f" {side}"
         for side in ("before", "after")
     )
-    known = "" if row["place"] == "no_steps" else f"{row['place'].replace('_', ' ')} "
-    where = place(dict(row)).lstrip(", ") or "where no call is known"
-    return f"{known}{where} ({fmt.points(row['change_share'])}: {gaps})"
+    where = f"{_PLACES[row['place']]}{place(dict(row))}".lstrip(", ") or "where no call is known"
+    return f"{where} ({fmt.points(row['change_share'])}: {gaps})"
 
 
 def origins(tables: Tables) -> tuple[str, ...]:
