@@ -32,7 +32,7 @@ LAYERS = {
     "__main__": 10,
 }
 #: The value offers write() and _repr_html_(), which stand above it; the command loads itself inside its Ctrl-C guard,
-#: and the gate and the comparison only where they are asked for. Other commands are loaded by name (``cli.run.COMMANDS``).
+#: gate and comparison only where they are asked for. Other commands are loaded by name (``cli.run.COMMANDS``).
 DEFERRED = {
     ("report", "render.outputs"),
     ("report", "render.html"),

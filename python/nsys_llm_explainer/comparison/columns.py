@@ -360,9 +360,7 @@ FINDINGS = TableSpec(
     "a threshold: it is marked minor.",
     (
         _text("id", "The rule.", "finding"),
-        _text(
-            "verdict", "new, gone, more, less, minor or same, by the time at stake; by severity without any.", "verdict"
-        ),
+        _text("verdict", "new, gone, more, less, minor or same, by time at stake; by severity without any.", "verdict"),
         _text("before_severity", "Severity in BEFORE.", "before"),
         _text("after_severity", "Severity in AFTER.", "after"),
         _share("before_share", "Time at stake over the device windows in BEFORE.", "before_at_stake"),

@@ -10,6 +10,7 @@ from typing import Any
 from nsys_llm_explainer.comparison.noise import MIN_STEPS
 from nsys_llm_explainer.comparison.sides import Reading
 from nsys_llm_explainer.comparison.value import ALL, BLOCKS, IDLE, KERNELS, LIMITS, NOTE, STEPS, Difference
+from nsys_llm_explainer.findings.case import key_of
 from nsys_llm_explainer.render import coverage
 from nsys_llm_explainer.render import format as fmt
 
@@ -30,7 +31,7 @@ _TABLES = {
         ("OSRT_API",),
         LIMITS,
         IDLE,
-        "host_os and host_code are told apart on one side only: compare their sum; recording OS calls costs time itself",
+        "host_os and host_code are told apart on one side only: compare their sum; recording OS calls costs time",
     ),
     "copies": (("CUPTI_ACTIVITY_KIND_MEMCPY",), NOTE, ALL, "no copies on one side: not done, or not captured"),
     "synchronisation": (("CUPTI_ACTIVITY_KIND_SYNCHRONIZATION",), NOTE, IDLE, "events of one side only"),
@@ -88,10 +89,7 @@ def _devices(reading: Reading) -> str:
 def _names(reading: Reading) -> Counter[str]:
     used = {device.key for device in reading.case.devices}
     rows = reading.case.rows("gpu_idle", "gpu_devices")
-    names = Counter(
-        str(row["gpu_name"]) for row in rows if (row["device_id"], row["gpu_id"]) in used and row["gpu_name"]
-    )
-    return names
+    return Counter(str(row["gpu_name"]) for row in rows if key_of(row) in used and row["gpu_name"])
 
 
 def _listed(names: Counter[str]) -> str:
@@ -148,7 +146,8 @@ def _common(before: dict[str, int], after: dict[str, int]) -> tuple[float, float
     if not sum(before.values()) or not sum(after.values()):
         return None
     shared = before.keys() & after.keys()
-    return tuple(sum(side[name] for name in shared) / sum(side.values()) for side in (before, after))  # type: ignore[return-value]
+    first, second = (sum(side[name] for name in shared) / sum(side.values()) for side in (before, after))
+    return first, second
 
 
 def _steps(before: Reading, after: Reading) -> Iterator[Difference]:
@@ -172,12 +171,10 @@ def _steps(before: Reading, after: Reading) -> Iterator[Difference]:
     if "low" in levels:
         effect = "steps were guessed from the kernels; --step-range names them"
         yield Difference("confidence in steps", levels[0], levels[1], LIMITS, STEPS, effect)
-    kinds = [sorted(reading.kinds()) for reading in (before, after)]
+    kinds = [", ".join(sorted(reading.kinds())) or NONE for reading in (before, after)]
     if kinds[0] != kinds[1]:
         effect = "kinds of one side only are not compared"
-        yield Difference(
-            "kinds of steps", ", ".join(kinds[0]) or NONE, ", ".join(kinds[1]) or NONE, NOTE, STEPS, effect
-        )
+        yield Difference("kinds of steps", kinds[0], kinds[1], NOTE, STEPS, effect)
     yield from _counts(before, after)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Union
 
 from nsys_llm_explainer.comparison import judge
-from nsys_llm_explainer.comparison.value import LIMITS, NOTE, BLOCKS, Difference, DiffTable
+from nsys_llm_explainer.comparison.value import BLOCKS, LIMITS, NOTE, Difference, DiffTable
 from nsys_llm_explainer.report import SEVERITIES
 
 Number = Union[int, float]

@@ -57,7 +57,8 @@ def _moved(row: dict[str, Any]) -> float:
 def _verdict(own: Finding | None, other: Finding | None, noise: float) -> str:
     shares = [finding.at_stake_share for finding in (own, other) if finding is not None]
     told = any(share is not None for share in shares)
-    change = ((other and other.at_stake_share) or 0.0) - ((own and own.at_stake_share) or 0.0)
+    before, after = (0.0 if finding is None else finding.at_stake_share or 0.0 for finding in (own, other))
+    change = after - before
     severities = {finding.severity for finding in (own, other) if finding is not None}
     if own is None or other is None:
         # A low finding may come and go with a figure that hardly moved: it crossed a threshold.

@@ -38,16 +38,18 @@ def _notes(before: Reading, after: Reading, tables: Mapping[str, DiffTable], flo
 
 def _of_steps(before: Reading, after: Reading, tables: Mapping[str, DiffTable], floor: float) -> Iterator[str]:
     times = tables["step_times"].held
-    steady = all(reading.has_steady for reading in (before, after))
-    yield (
-        f"{'Steps of the steady window are compared; warm-up, pauses and draining are left out' if steady else 'There is no steady window on both sides: all steps are compared, warm-up included'}"
-        ", and the last step of a worker has no period."
-    )
+    if all(reading.has_steady for reading in (before, after)):
+        yield (
+            "Steps of the steady window are compared; warm-up, pauses and draining are left out, and the last step of "
+            "a worker has no period."
+        )
+    else:
+        yield "There is no steady window on both sides: all steps are compared, warm-up included."
     yield (
         f"Intervals hold 99 % of {fmt.count(max(row['resamples'] for row in times))} block resamples (stretches of "
         f"consecutive steps, since steps are not independent). Changes of p50 below {fmt.percent(floor)} and of p90 "
-        f"below {fmt.percent(floor * TAIL_FACTOR)} are not called any, as two runs of the same thing may differ by as much; "
-        f"nor are those of fewer than {MIN_STEPS} steps."
+        f"below {fmt.percent(floor * TAIL_FACTOR)} are not called any, as two runs of the same thing may differ by as "
+        f"much; nor are those of fewer than {MIN_STEPS} steps."
     )
     unmatched = [row for row in tables["step_shapes"].held if not row["matched"]]
     if unmatched:
@@ -62,4 +64,4 @@ def _of_steps(before: Reading, after: Reading, tables: Mapping[str, DiffTable], 
         total = reading.case.summary("steps").get("steps") or 0
         held = len(reading.case.rows("steps", "steps"))
         if held < total:
-            yield f"{side}: the first {fmt.count(held)} of {fmt.count(total)} steps are compared, as many as a table holds."
+            yield f"{side}: the first {fmt.count(held)} of {fmt.count(total)} steps are compared, as many as are kept."

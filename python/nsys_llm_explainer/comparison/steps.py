@@ -51,13 +51,17 @@ class Matched:
     @property
     def enough(self) -> bool:
         """Whether there are enough steps on both sides for a verdict."""
-        return len(self.before) >= MIN_STEPS and Sample(self.after, self.weights).effective >= MIN_STEPS  # type: ignore[arg-type]
+        return self._fewest >= MIN_STEPS
 
     @property
     def enough_for_tail(self) -> bool:
         """Whether there are enough for one on the 90th percentile."""
-        few = min(float(len(self.before)), Sample(self.after, self.weights).effective)  # type: ignore[arg-type]
-        return few >= MIN_TAIL_STEPS
+        return self._fewest >= MIN_TAIL_STEPS
+
+    @property
+    def _fewest(self) -> float:
+        first, second = self.samples("period_ns")
+        return min(first.effective, second.effective)
 
     def samples(self, column: str) -> tuple[Sample, Sample]:
         """Returns a figure of the steps on both sides."""
@@ -66,7 +70,7 @@ class Matched:
     @property
     def period_ns(self) -> float:
         """BEFORE's mean period."""
-        return sum(row["period_ns"] for row in self.before) / max(1, len(self.before))
+        return float(sum(row["period_ns"] for row in self.before)) / max(1, len(self.before))
 
 
 def matched(before: Reading, after: Reading, pairs: Sequence[WorkerPair]) -> list[Matched]:
@@ -139,7 +143,7 @@ def step_shapes(
             own, other = ([row for row in rows if row["kind"] == kind] for rows in (first, second))
             match = known.get((pair, kind)) or shapes.match(own, other)
             for shape in sorted({**match.before, **match.after}, key=lambda key: _rank(match, key)):
-                yield _shape_row(pair, kind, match, shape, own, other)
+                yield {"device": pair.label, "kind": kind, **_shape_row(match, shape, own, other)}
 
 
 def _rank(match: shapes.Match, shape: shapes.Shape) -> tuple[int, tuple[int, ...]]:
@@ -147,15 +151,11 @@ def _rank(match: shapes.Match, shape: shapes.Shape) -> tuple[int, tuple[int, ...
     return -count, tuple(-1 if value is None else value for value in shape)
 
 
-def _shape_row(
-    pair: WorkerPair, kind: str, match: shapes.Match, shape: shapes.Shape, own: list[Row], other: list[Row]
-) -> dict[str, Any]:
+def _shape_row(match: shapes.Match, shape: shapes.Shape, own: list[Row], other: list[Row]) -> dict[str, Any]:
     first, second = ([row["period_ns"] for row in rows if match.shape(row) == shape] for rows in (own, other))
     medians = [float(median(values)) if values else None for values in (first, second)]
     change = medians[1] / medians[0] - 1 if medians[0] and medians[1] is not None else None
     return {
-        "device": pair.label,
-        "kind": kind,
         "shape": shapes.text(shape, match.how),
         "matched": bool(first and second),
         "before_steps": len(first),
@@ -225,7 +225,7 @@ def step_buckets(
             if not group.enough:
                 noise = None
             if first or second:
-                yield _amount(group, "bucket", bucket, first, second, noise, blocked=blocked)
+                yield {"bucket": bucket, **_amount(group, (first, second), noise, blocked=blocked)}
 
 
 def _kind_row(reading: Reading, worker: tuple[Any, int], kind: str) -> Row:
@@ -241,13 +241,11 @@ def _busy_noise(group: Matched, floor: float) -> float | None:
     return float(max(floor * group.period_ns, z_of(_CATEGORIES) * sum(error**2 for error in errors) ** 0.5))
 
 
-def _amount(
-    group: Matched, column: str, name: str, first: float, second: float, noise: float | None, *, blocked: bool
-) -> dict[str, Any]:
+def _amount(group: Matched, values: tuple[float, float], noise: float | None, *, blocked: bool) -> dict[str, Any]:
+    first, second = values
     return {
         "device": group.pair.label,
         "kind": group.kind,
-        column: name,
         "before_ns": first,
         "after_ns": second,
         "change_ns": second - first,
@@ -273,9 +271,8 @@ def step_categories(
         noise = _busy_noise(group, floor)
         names = sorted({**sides[0], **sides[1]}, key=lambda name: (-max(side.get(name, 0) for side in sides), name))
         for name in names:
-            yield _amount(
-                group, "category", name, sides[0].get(name, 0.0), sides[1].get(name, 0.0), noise, blocked=blocked
-            )
+            values = sides[0].get(name, 0.0), sides[1].get(name, 0.0)
+            yield {"category": name, **_amount(group, values, noise, blocked=blocked)}
 
 
 def histogram(before: Reading, after: Reading) -> Iterator[dict[str, Any]]:
