@@ -145,20 +145,22 @@ def idle_places(before: Reading, after: Reading, pairs: Sequence[Pair]) -> Itera
             }
             shares = base_share(pair.before, own.ns), base_share(pair.after, other.ns)
             place, call, inside = key
+            cause = max(moved, key=lambda bucket: abs(moved[bucket]))
+            (gaps, ns), (more, other_ns) = (side.gaps.get(cause, (0, 0)) for side in (own, other))
             rows.append(
                 {
                     "device": pair.label,
                     "place": place,
                     "call_name": call,
                     "range_name": inside,
-                    "cause": max(moved, key=lambda bucket: abs(moved[bucket])),
+                    "cause": cause,
                     "before_share": shares[0],
                     "after_share": shares[1],
                     "change_share": shares[1] - shares[0],
-                    "before_gaps": own.gaps,
-                    "after_gaps": other.gaps,
-                    "before_avg_ns": own.ns / own.gaps if own.gaps else None,
-                    "after_avg_ns": other.ns / other.gaps if other.gaps else None,
+                    "before_gaps": gaps,
+                    "after_gaps": more,
+                    "before_avg_ns": ns / gaps if gaps else None,
+                    "after_avg_ns": other_ns / more if more else None,
                 }
             )
     yield from sorted(rows, key=lambda row: (-abs(row["change_share"]), _text_key(row)))
@@ -166,11 +168,11 @@ def idle_places(before: Reading, after: Reading, pairs: Sequence[Pair]) -> Itera
 
 @dataclass
 class _Idle:
-    """Idle time of one place, as it adds up."""
+    """Idle time of one place, as it adds up: its parts by bucket, and gaps by the bucket of their largest part."""
 
     ns: int = 0
-    gaps: int = 0
     parts: dict[str, int] = field(default_factory=dict)
+    gaps: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 def _places(reading: Reading, device: Device) -> dict[tuple[str, Optional[str], Optional[str]], _Idle]:
@@ -181,7 +183,8 @@ def _places(reading: Reading, device: Device) -> dict[tuple[str, Optional[str], 
         call = None if row["call_name"] is None else base(row["call_name"])
         idle = found.setdefault((row["place"], call, row["range_name"]), _Idle())
         idle.ns += row["total_ns"]
-        idle.gaps += row["gaps"]
+        gaps, ns = idle.gaps.get(row["cause"], (0, 0))
+        idle.gaps[row["cause"]] = (gaps + row["gaps"], ns + row["total_ns"])
         for bucket in IDLE:
             idle.parts[bucket] = idle.parts.get(bucket, 0) + part(row, bucket)
     return found

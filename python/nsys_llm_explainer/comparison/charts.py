@@ -84,7 +84,7 @@ def _periods(kind: str, rows: list[Row]) -> Chart | None:
         "yaxis": {"title": {"text": "% of the steps of a side"}},
     }
     words = " ".join(
-        f"{side.capitalize()}: {fmt.counted(totals[side], 'step')}, most often {_mode(rows, side)}."
+        f"{side.capitalize()}: {fmt.counted(totals[side], 'step')}, most often about {_mode(rows, side)}."
         for side, _ in _SIDES
     )
     title = f"Periods of {kind} steps, before and after"
@@ -93,4 +93,4 @@ def _periods(kind: str, rows: list[Row]) -> Chart | None:
 
 def _mode(rows: list[Row], side: str) -> str:
     most = max(rows, key=lambda row: row[f"{side}_steps"])
-    return f"{fmt.duration(most['low_ns'])} to {fmt.duration(most['high_ns'])}"
+    return fmt.duration((most["low_ns"] + most["high_ns"]) / 2)

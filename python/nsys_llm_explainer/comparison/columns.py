@@ -236,7 +236,8 @@ IDLE_ORIGINS = TableSpec(
 IDLE_PLACES = TableSpec(
     "idle_places",
     "Where idle time grew or shrank: place, call, range, all causes together",
-    "The same idle time as above with the number of gaps and their mean length: whether they are more, or longer.",
+    "Largest change first. The gaps are those whose largest part is the cause that changed most: are there more of "
+    "them, or are they longer?",
     (
         _DEVICE,
         _text("place", "Place of the gaps among the steps.", "place"),
@@ -246,8 +247,8 @@ IDLE_PLACES = TableSpec(
         _share("before_share", "Part of the window in BEFORE.", "before"),
         _share("after_share", "Part of the window in AFTER.", "after"),
         _share("change_share", "AFTER minus BEFORE.", "change", Kind.POINTS),
-        _count("before_gaps", "Gaps in BEFORE.", "before_gaps"),
-        _count("after_gaps", "Gaps in AFTER.", "after_gaps"),
+        _count("before_gaps", "Gaps in BEFORE whose largest part is that cause.", "before_gaps"),
+        _count("after_gaps", "The same in AFTER.", "after_gaps"),
         _ns("before_avg_ns", "Mean length of those.", "before_us", Kind.US),
         _ns("after_avg_ns", "The same in AFTER.", "after_us", Kind.US),
     ),

@@ -51,7 +51,7 @@ def _by_rule(report: Report) -> dict[str, Finding]:
 
 
 def _moved(row: dict[str, Any]) -> float:
-    return abs((row["after_share"] or 0.0) - (row["before_share"] or 0.0))
+    return abs(float(row["after_share"] or 0.0) - float(row["before_share"] or 0.0))
 
 
 def _verdict(own: Finding | None, other: Finding | None, noise: float) -> str:

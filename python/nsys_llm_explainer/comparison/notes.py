@@ -31,8 +31,9 @@ def _notes(before: Reading, after: Reading, tables: Mapping[str, DiffTable], flo
         )
     yield (
         f"Shares of a window, and parts of a step, are called from {fmt.percent(floor)} of the window or step on, and "
-        "beyond the noise that the twentieths of each trace tell (99 % for all buckets of all GPUs together). Kernels are called from 10 % per call and 0.3 points of the "
-        "window on, where the spread of their calls (99 % for all kernels together) allows it."
+        "beyond the noise that the twentieths of each trace tell (99 % for all buckets of all GPUs together). Kernels "
+        "are called from 10 % per call and 0.3 points of the window on, where the spread of their calls (99 % for all "
+        "kernels together) allows it."
     )
 
 

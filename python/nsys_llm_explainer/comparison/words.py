@@ -29,7 +29,7 @@ _WIDE = 0.2
 _SPEED = {judge.SLOWER: "longer", judge.FASTER: "shorter"}
 
 
-def lead(status: str, reasons: Sequence[str], tables: Tables, differing: Sequence[Difference]) -> str:
+def lead(status: str, tables: Tables, differing: Sequence[Difference]) -> str:
     """Returns the verdict: what changed, by how much, how sure, and where it comes from."""
     if status == NOT_COMPARABLE:
         blocking = [one for one in differing if one.severity == BLOCKS]
@@ -40,11 +40,11 @@ def lead(status: str, reasons: Sequence[str], tables: Tables, differing: Sequenc
     sentences = [*_steps(tables), *_idle(tables)]
     if not sentences:
         sentences = ["There is nothing to compare."]
-    quiet = not any(row["verdict"] in judge.CALLED for key in ("step_times", "devices") for row in tables[key].held)
-    if quiet and any(row["verdict"] == judge.SAME for key in ("step_times", "devices") for row in tables[key].held):
+    verdicts = {row["verdict"] for key in ("step_times", "devices") for row in tables[key].held}
+    if judge.SAME in verdicts and not verdicts & judge.CALLED:
         sentences.insert(0, "No change beyond the noise.")
-    if status != COMPARABLE and reasons:
-        sentences.append(f"Mind the limits: {reasons[0]}.")
+    if status != COMPARABLE:
+        sentences.append("The comparison has limits, named below.")
     return " ".join(sentences)
 
 
@@ -59,9 +59,9 @@ def _steps(tables: Tables) -> Iterator[str]:
     text = f"{_times(row)} on {row['device']}; {_interval(row)}"
     named = _kind_words(kind)
     if called:
-        change = f"{fmt.percent(abs(row['change_share']))} {_SPEED[row['verdict']]}"
-        text = f"{_times(row)} on {row['device']}; 99 % interval {_ends(row)}"
-        yield f"{named} take {change} (period p50 {text}){_others(own, row)}.{_bucket_words(tables, row)}"
+        change = f"{fmt.percent(abs(row['change_share']))} {_SPEED[row['verdict']]} on {row['device']}"
+        text = f"{_times(row)}, 99 % interval {_ends(row)}"
+        yield f"{named} take {change} (period p50 {text}){_others(own, row)}{_bucket_words(tables, row)}."
     elif row["low_share"] is None:
         steps = f"{fmt.count(row['before_steps'])} and {fmt.count(row['after_steps'])}"
         yield f"{named} are too few for a verdict ({steps}): period p50 {text}."
@@ -120,7 +120,7 @@ def _bucket_words(tables: Tables, row: Row) -> str:
         for one in own[:_SHOWN_CAUSES]
         if abs(one["change_ns"]) >= _LEAST_PART * whole
     ]
-    return f" In the mean step: {', '.join(parts)}." if parts else ""
+    return f"; in the mean step {', '.join(parts)}" if parts else ""
 
 
 def _signed(ns: float) -> str:
@@ -128,35 +128,35 @@ def _signed(ns: float) -> str:
 
 
 def _idle(tables: Tables) -> Iterator[str]:
-    rows = tables["devices"].held
+    rows = sorted(tables["devices"].held, key=lambda row: -abs(row["change_share"]))
     if not rows:
         return
-    shown = sorted(rows, key=lambda row: -abs(row["change_share"]))[:_MOST_OF_A_SORT]
-    called = [row for row in shown if row["verdict"] in (judge.MORE, judge.LESS)]
+    shown = [_idle_words(row) for row in rows[:_MOST_OF_A_SORT]]
+    more = len(rows) - len(shown)
+    shown += [f"{fmt.counted(more, 'more GPU')} changed less"] if more else []
+    yield f"{'; '.join(shown)}."
+    called = [row for row in rows if row["verdict"] in (judge.MORE, judge.LESS)]
     if called:
-        yield f"Idle time: {'; '.join(map(_idle_words, shown))}.{_whence(tables, called[0])}"
-    else:
-        yield f"Idle time: {'; '.join(map(_idle_words, shown))}."
+        yield from _whence(tables, called[0])
 
 
 def _idle_words(row: Row) -> str:
-    text = (
-        f"{row['device']} {fmt.percent(row['before_idle_share'])} of its window before, "
-        f"{fmt.percent(row['after_idle_share'])} after ({fmt.points(row['change_share'])}"
-    )
-    if row["verdict"] == judge.SAME and row["change_share"]:
-        return f"{text}, inside the noise of {fmt.points(row['noise_share']).lstrip('+')})"
+    first, second = fmt.percent(row["before_idle_share"]), fmt.percent(row["after_idle_share"])
+    if first == second:
+        return f"{row['device']} is idle {second} of its window, as before"
+    text = f"{row['device']} is idle {second} of its window, {first} before ({fmt.points(row['change_share'])}"
+    if row["verdict"] == judge.SAME:
+        return f"{text}, inside the noise of {fmt.percent(row['noise_share'])})"
     return f"{text}{', with nothing to tell the noise from' if row['verdict'] == judge.UNKNOWN else ''})"
 
 
-def _whence(tables: Tables, device: Row) -> str:
+def _whence(tables: Tables, device: Row) -> Iterator[str]:
     grew = device["change_share"] > 0
     causes = _causes(tables, device["device"], grew=grew)
     where = _places(tables, device["device"], grew=grew)
-    if not causes:
-        return ""
-    text = f" On {device['device']} it is mostly {causes[0]}"
-    return f"{text}; most of it {where[0]}." if where else f"{text}."
+    if causes:
+        place = f", {where[0]}" if where else ""
+        yield f"On {device['device']} that is mostly {causes[0]}{', first of all' if where else ''}{place[1:]}."
 
 
 def _causes(tables: Tables, device: str, *, grew: bool) -> list[str]:
@@ -180,12 +180,12 @@ def _moved(row: Row, *, grew: bool) -> bool:
 
 
 def _place(row: Row) -> str:
-    gaps = " and ".join(
-        f"{fmt.counted(row[f'{side}_gaps'], 'gap')}"
+    sides = [
+        fmt.counted(row[f"{side}_gaps"], "gap")
         + (f" of {fmt.duration(row[f'{side}_avg_ns'])}" if row[f"{side}_gaps"] else "")
-        + f" {side}"
         for side in ("before", "after")
-    )
+    ]
+    gaps = f"mostly {WORDS[row['cause']]}, {sides[0]} before and {sides[1]} after"
     where = f"{_PLACES[row['place']]}{place(dict(row))}".lstrip(", ") or "where no call is known"
     return f"{where} ({fmt.points(row['change_share'])}: {gaps})"
 
