@@ -50,8 +50,8 @@ def figures_of(tables: Mapping[str, DiffTable], differing: Sequence[Difference])
     for verdict in (judge.NEW, judge.GONE, judge.MORE, judge.LESS):
         found[f"findings.{verdict}"] = _count(findings, {verdict})
     for severity in SEVERITIES:
-        new = [row for row in findings if row["after_severity"] == severity]
-        found[f"findings.new_{severity}"] = _count(new, {judge.NEW}) if findings else (0,)
+        new = [row for row in findings if row["after_severity"] == severity != row["before_severity"]]
+        found[f"findings.new_{severity}"] = _count(new, {judge.NEW, judge.MORE})
     return found
 
 

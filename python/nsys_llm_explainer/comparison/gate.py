@@ -71,7 +71,7 @@ def _settled(comparison: Comparison, condition: Condition, figures: Figures, bas
     about_change = condition.against is not Against.ZERO or (names[0] == DIFF and names[1] != _ALWAYS)
     blocking = comparison.blocked(_scope(condition)) if about_change else None
     if blocking is None:
-        return judge(figures, (condition,), base)[0]
+        return judge(figures, (condition,), base, called="BEFORE")[0]
     reason = (
         f"{condition.path.text}: not comparable: {blocking.subject}: {blocking.before} before, {blocking.after} after: "
         f"{blocking.effect} (--allow-different compares all the same)"
