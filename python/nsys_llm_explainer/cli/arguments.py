@@ -21,8 +21,8 @@ def explain_parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         allow_abbrev=False,
         description="Explains an Nsight Systems trace of LLM inference: what each GPU did, and what to look at next.",
-        epilog=f"'{PROGRAM} demo' makes a small trace and explains it; '{PROGRAM} demo --help' says more. "
-        "Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 a condition of --fail-on was met.",
+        epilog=f"'{PROGRAM} demo' makes a small trace and explains it; '{PROGRAM} diff BEFORE AFTER' compares two; "
+        "--help after either says more. Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 a condition of --fail-on was met.",
     )
     parser.add_argument(
         "trace",

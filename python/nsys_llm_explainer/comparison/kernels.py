@@ -26,7 +26,7 @@ _MEDIAN_FACTOR = 1.2533
 def kernels(
     before: Reading, after: Reading, pairs: Sequence[Pair], *, blocked: bool, by_step: bool
 ) -> Iterator[dict[str, Any]]:
-    """Yields a row per GPU and kernel, those whose part of the window changed most first.
+    """Yields a row per GPU and kernel: those that changed first, then by how much their time per step or window moved.
 
     Args:
         before: The one side.
@@ -52,7 +52,7 @@ def kernels(
             if blocked:
                 row["verdict"] = judge.INCOMPARABLE
             rows.append(row)
-        yield from sorted(rows, key=lambda row: (-abs(row["change_window_share"]), row["kernel_name"]))
+        yield from sorted(rows, key=_order)
 
 
 def _kernels(reading: Reading, device: Device) -> Mapping[str, Row]:
@@ -129,6 +129,13 @@ def _row(pair: Pair, own: Row | None, other: Row | None, steps: tuple[int, int] 
             row["noise_share"] = max(CALL_FLOOR, z * (errors[0] ** 2 + errors[1] ** 2) ** 0.5 / first)
     row["verdict"] = _verdict(row)
     return row
+
+
+def _order(row: Row) -> tuple[bool, float, str]:
+    moved = row["change_window_share"]
+    if row["before_per_step_ns"] is not None:
+        moved = row["after_per_step_ns"] - row["before_per_step_ns"]
+    return row["verdict"] not in judge.CALLED, -abs(moved), row["kernel_name"]
 
 
 def _verdict(row: Row) -> str:
