@@ -54,7 +54,7 @@ def test_a_trace_beside_itself(runs: Runs) -> None:
     ids=["small", "demo", "healthy", "eager", "host", "pauses", "straggler", "allocations"],
 )
 def test_two_seeds_have_no_change(runs: Runs, spec: DemoSpec) -> None:
-    reports = [runs(spec, seed=seed) for seed in (1, 2, 3)]
+    reports = [runs(spec, seed=seed) for seed in (1, 2)]
     for before, after in zip(reports, reports[1:]):
         assert _called(compare(before, after)) == []
 

@@ -9,7 +9,8 @@ from types import MappingProxyType
 import pytest
 
 from nsys_llm_explainer import Report, compare
-from nsys_llm_explainer.comparison.comparable import normalised
+from nsys_llm_explainer.comparison.comparable import _shape_text, normalised
+from nsys_llm_explainer.comparison.shapes import match
 from nsys_llm_explainer.comparison.value import Comparison, Difference
 from tests.comparison.conftest import Runs
 from tests.support.export import Export
@@ -56,10 +57,13 @@ def test_another_number_of_gpus(runs: Runs) -> None:
 def test_graph_mode_hides_kernels_on_one_side(runs: Runs) -> None:
     comparison = compare(runs(), runs(graph_mode="graph"))
     blocking = [one for one in comparison.differences if one.severity == "blocks"]
-    assert [(one.subject, one.scope) for one in blocking] == [("CUDA graph tracing", "kernels")]
+    assert [one.subject for one in blocking] == ["CUDA graph tracing"] * 2
+    assert [one.scope for one in blocking] == ["kernels", "idle"]
     assert (blocking[0].before, blocking[0].after) == ("node", "graph")
     assert {row["verdict"] for row in comparison.tables["kernels"].held} == {"incomparable"}
     assert {row["verdict"] for row in comparison.tables["step_categories"].held} == {"incomparable"}
+    assert {row["verdict"] for row in comparison.tables["devices"].held} == {"incomparable"}
+    assert "which is not comparable" in comparison.lead
     assert "incomparable" not in {row["verdict"] for row in comparison.tables["step_times"].held}
     assert comparison.status == "limited"
 
@@ -107,6 +111,19 @@ def test_other_programs_block(plain: Callable[..., Export], analysed: Callable[[
     half = compare(analysed(plain({"a": 9_000, "c": 9_000})), analysed(plain({"b": 9_000, "c": 9_000})))
     assert _named(half, "kernels").severity in {"limits", "note"}
     assert half.status == "limited"
+
+
+def test_batch_shapes_are_named(runs: Runs) -> None:
+    report = runs()
+    other = runs(nvtx=False)
+    assert all("batch shapes" not in one.subject for one in compare(report, report).differences)
+    assert _named(compare(other, other), "batch shapes").severity == "limits"
+    before, after = (
+        [{"kind": "decode", "context_requests": 0, "context_tokens": 0, "generation_requests": count}] * 20
+        for count in (8, 64)
+    )
+    assert _shape_text(before) == "median 0 context tokens, 8 generating requests"
+    assert match(before, after).common == frozenset()
 
 
 def test_too_few_steps_are_said(runs: Runs) -> None:

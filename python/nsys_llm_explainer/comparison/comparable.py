@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from statistics import median
 from typing import Any
 
+from nsys_llm_explainer.comparison import shapes
 from nsys_llm_explainer.comparison.noise import MIN_STEPS
-from nsys_llm_explainer.comparison.sides import Reading
+from nsys_llm_explainer.comparison.sides import Reading, Row
 from nsys_llm_explainer.comparison.value import ALL, BLOCKS, IDLE, KERNELS, LIMITS, NOTE, STEPS, Difference
 from nsys_llm_explainer.findings.case import key_of
 from nsys_llm_explainer.render import coverage
@@ -18,6 +20,7 @@ NONE = "none"
 UNKNOWN = "unknown"
 COVERAGE_POINTS = 0.10
 WINDOW_RATIO = 2.0
+_KEPT = 0.5
 FOREIGN_SHARE = 0.5
 """Kernels that only one side has: from this part of the kernel time on it is said."""
 NO_COMMON_SHARE = 0.2
@@ -108,6 +111,8 @@ def _graphs(before: Reading, after: Reading) -> Iterator[Difference]:
     if hidden:
         effect = "kernels inside CUDA graphs are visible on one side only: kernels, categories and launches"
         yield Difference("CUDA graph tracing", first, second, BLOCKS, KERNELS, effect)
+        effect = "waits inside CUDA graphs count as busy on one side: idle time, budgets"
+        yield Difference("CUDA graph tracing", first, second, BLOCKS, IDLE, effect)
     if {first, second} == {"graph", "node"}:
         effect = "tracing each node slows graphs down, on one side only"
         yield Difference("CUDA graph tracing", first, second, LIMITS, STEPS, effect)
@@ -176,6 +181,41 @@ def _steps(before: Reading, after: Reading) -> Iterator[Difference]:
         effect = "kinds of one side only are not compared"
         yield Difference("kinds of steps", kinds[0], kinds[1], NOTE, STEPS, effect)
     yield from _counts(before, after)
+    yield from _shapes(before, after)
+
+
+def _shapes(before: Reading, after: Reading) -> Iterator[Difference]:
+    if not before.workers or not after.workers:
+        return
+    first, second = before.steady_steps(before.workers[0]), after.steady_steps(after.workers[0])
+    for kind in before.kinds():
+        own, other = ([row for row in rows if row["kind"] == kind] for rows in (first, second))
+        if not own or not other:
+            continue
+        match = shapes.match(own, other)
+        if match.how == shapes.UNKNOWN:
+            effect = "no marker tells them: another mix of batches looks like another speed"
+            yield Difference("batch shapes", UNKNOWN, UNKNOWN, LIMITS, STEPS, effect)
+            return
+        subject, texts = f"batch shapes of {kind} steps", [_shape_text(rows) for rows in (own, other)]
+        kept = min(match.kept)
+        if not match.common:
+            effect = f"no shape in common: {kind} steps are not compared"
+            yield Difference(subject, texts[0], texts[1], LIMITS, STEPS, effect)
+        elif match.how == shapes.BINNED or kept < 1:
+            severity = LIMITS if kept < _KEPT else NOTE
+            effect = f"{fmt.percent(match.kept[0])} and {fmt.percent(match.kept[1])} of the steps have a partner"
+            binned = ", by bins" if match.how == shapes.BINNED else ""
+            yield Difference(subject, texts[0], texts[1], severity, STEPS, f"{effect} of the same shape{binned}")
+
+
+def _shape_text(rows: list[Row]) -> str:
+    parts = []
+    for column, words in (("context_tokens", "context tokens"), ("generation_requests", "generating requests")):
+        known = [row[column] for row in rows if row[column] is not None]
+        if known:
+            parts.append(f"{fmt.number(median(known))} {words}")
+    return f"median {', '.join(parts)}" if parts else UNKNOWN
 
 
 def _counts(before: Reading, after: Reading) -> Iterator[Difference]:

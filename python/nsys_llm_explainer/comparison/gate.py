@@ -21,7 +21,10 @@ _OF_SECTION = {
     "launches": KERNELS,
     "graphs": KERNELS,
     "budget": IDLE,
-    "devices": ALL,
+    "devices": IDLE,
+    "gpu_idle": IDLE,
+    "regressions": STEPS,
+    "improvements": STEPS,
 }
 _ALWAYS = "differences"
 

@@ -10,7 +10,7 @@ import math
 import random
 import struct
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from statistics import NormalDist
@@ -40,10 +40,13 @@ class Sample:
     Attributes:
         values: The values, in order of time.
         weights: Their weights, None where all count the same.
+        shapes: What each step belongs to, None where they are all alike. The weights settle how frequent a shape is,
+            so that only what differs within one is noise of a mean.
     """
 
     values: Sequence[float]
     weights: Optional[Sequence[float]] = None
+    shapes: Optional[Sequence[Hashable]] = None
 
     @property
     def effective(self) -> float:
@@ -91,12 +94,27 @@ def mean_error(sample: Sample) -> tuple[float, float]:
     mean = sum(value * weight for value, weight in zip(values, weights)) / total
     length = block_length(count)
     blocks = count / length
-    if blocks < 2:
+    # What the mean of each shape takes away from the spread of its steps.
+    free = count - (0 if sample.shapes is None else len(set(sample.shapes)) - 1)
+    if blocks < 2 or free < 2:
         return mean, math.inf
-    pulls = [(value - mean) * weight * count / total for value, weight in zip(values, weights)]
+    own = _means(sample, weights, mean)
+    pulls = [(value - usual) * weight * count / total for value, usual, weight in zip(values, own, weights)]
     running = [0.0, *accumulate(chain(pulls, pulls[: length - 1]))]
     variance = sum(((running[at + length] - running[at]) / length) ** 2 for at in range(count)) / count
-    return mean, math.sqrt(variance / (blocks - 1))
+    return mean, math.sqrt(variance / (blocks - 1) * count / free)
+
+
+def _means(sample: Sample, weights: Sequence[float], mean: float) -> list[float]:
+    """Returns the mean of what each step belongs to."""
+    if sample.shapes is None:
+        return [mean] * len(sample.values)
+    sums: dict[Hashable, tuple[float, float]] = {}
+    for shape, value, weight in zip(sample.shapes, sample.values, weights):
+        before, counted = sums.get(shape, (0.0, 0.0))
+        sums[shape] = before + value * weight, counted + weight
+    means = {shape: value / counted for shape, (value, counted) in sums.items()}
+    return [means[shape] for shape in sample.shapes]
 
 
 def quantile(sample: Sample, share: float) -> float:

@@ -65,7 +65,14 @@ class Matched:
 
     def samples(self, column: str) -> tuple[Sample, Sample]:
         """Returns a figure of the steps on both sides."""
-        return Sample([row[column] for row in self.before]), Sample([row[column] for row in self.after], self.weights)
+        return (
+            Sample([row[column] for row in self.before], None, self.shapes(self.before)),
+            Sample([row[column] for row in self.after], self.weights, self.shapes(self.after)),
+        )
+
+    def shapes(self, rows: Sequence[Row]) -> list[shapes.Shape]:
+        """Returns the shapes of steps."""
+        return [self.match.shape(row) for row in rows]
 
     @property
     def period_ns(self) -> float:
@@ -214,8 +221,8 @@ def step_buckets(
         for bucket in BUCKETS:
             noise: float | None = floor * group.period_ns
             if own is not None and other is not None:
-                first, error = mean_error(Sample(own[bucket]))
-                second, other_error = mean_error(Sample(other[bucket], group.weights))
+                first, error = mean_error(Sample(own[bucket], None, group.shapes(group.before)))
+                second, other_error = mean_error(Sample(other[bucket], group.weights, group.shapes(group.after)))
                 noise = max(noise or 0.0, z * (error**2 + other_error**2) ** 0.5)
             else:
                 values = [row.get(f"{bucket.rpartition('.')[2]}_avg_ns") for row in means]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from nsys_llm_explainer.comparison.layout import no_changes
-from nsys_llm_explainer.comparison.value import COMPARABLE, Comparison
+from nsys_llm_explainer.comparison.value import LIMITED, Comparison
 from nsys_llm_explainer.render.escape import terminal
 
 WIDTH = 80
@@ -27,7 +27,7 @@ def summary_lines(comparison: Comparison, written: str | None = None) -> list[st
         "",
     ]
     tail = [] if written is None else ["", f"Comparison: {terminal.line(written)}"]
-    if comparison.status != COMPARABLE and comparison.reasons and comparison.reasons[0] not in comparison.lead:
+    if comparison.status == LIMITED and comparison.reasons and comparison.reasons[0] not in comparison.lead:
         head += [*_wrapped(comparison.reasons[0], "limit   "), ""]
     room = HEIGHT - len(head) - len(tail)
     return [*head, *_fitting(comparison, max(2, room)), *tail]

@@ -26,6 +26,7 @@ _PLACES = {
     "no_steps": "",
 }
 _WIDE = 0.2
+_DOUBTS = {judge.UNKNOWN: ", with nothing to tell the noise from", judge.INCOMPARABLE: ", which is not comparable"}
 _SPEED = {judge.SLOWER: "longer", judge.FASTER: "shorter"}
 
 
@@ -147,7 +148,7 @@ def _idle_words(row: Row) -> str:
     text = f"{row['device']} is idle {second} of its window, {first} before ({fmt.points(row['change_share'])}"
     if row["verdict"] == judge.SAME:
         return f"{text}, inside the noise of {fmt.percent(row['noise_share'])})"
-    return f"{text}{', with nothing to tell the noise from' if row['verdict'] == judge.UNKNOWN else ''})"
+    return f"{text}{_DOUBTS.get(row['verdict'], '')})"
 
 
 def _whence(tables: Tables, device: Row) -> Iterator[str]:
