@@ -79,7 +79,7 @@ def test_five_percent_more_of_a_decode_period(runs: Runs) -> None:
     assert all(row["verdict"] == "more" for row in host)
     back = compare(slower, report)
     assert {row["verdict"] for row in _rows(back, "step_times", kind="decode", metric="period_p50")} == {"faster"}
-    assert "shorter" in back.lead
+    assert "less time" in back.lead
 
 
 def test_the_floor_is_the_users(runs: Runs) -> None:

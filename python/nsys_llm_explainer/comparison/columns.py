@@ -310,7 +310,7 @@ KERNELS = TableSpec(
     (
         _DEVICE,
         _text("kernel_name", "Demangled name in BEFORE, or in AFTER where it is new.", "kernel", Kind.NAME),
-        _text("replaced_by", "The one new kernel of the same family that took its place.", "replaced_by", Kind.NAME),
+        _VERDICT,
         _text("category", "Category of the kernel."),
         _count("before_calls", "Calls in BEFORE.", "before_calls"),
         _count("after_calls", "Calls in AFTER.", "after_calls"),
@@ -325,7 +325,7 @@ KERNELS = TableSpec(
         _share("before_window_share", "Time over the window in BEFORE."),
         _share("after_window_share", "Time over the window in AFTER."),
         _share("change_window_share", "AFTER minus BEFORE.", "of_window", Kind.POINTS),
-        _VERDICT,
+        _text("replaced_by", "The one new kernel of the same family that took its place.", "replaced_by", Kind.NAME),
     ),
     rows=30,
 )

@@ -27,7 +27,7 @@ _PLACES = {
 }
 _WIDE = 0.2
 _DOUBTS = {judge.UNKNOWN: ", with nothing to tell the noise from", judge.INCOMPARABLE: ", which is not comparable"}
-_SPEED = {judge.SLOWER: "longer", judge.FASTER: "shorter"}
+_SPEED = {judge.SLOWER: "longer", judge.FASTER: "less time"}
 
 
 def lead(status: str, tables: Tables, differing: Sequence[Difference]) -> str:
