@@ -24,15 +24,16 @@ LAYERS = {
     "render": 3,
     "findings": 4,
     "gate": 5,
-    "job": 5,
-    "api": 6,
-    "": 7,
-    "reference": 8,
-    "cli": 8,
-    "__main__": 9,
+    "comparison": 6,
+    "job": 6,
+    "api": 7,
+    "": 8,
+    "reference": 9,
+    "cli": 9,
+    "__main__": 10,
 }
 #: The value offers write() and _repr_html_(), which stand above it; the command loads itself inside its Ctrl-C guard,
-#: and the gate only where it is asked for. Other commands are loaded by name (``cli.run.COMMANDS``).
+#: gate, comparison and job only where they are asked for. Other commands are loaded by name (``cli.run.COMMANDS``).
 DEFERRED = {
     ("report", "render.outputs"),
     ("report", "render.html"),
@@ -43,6 +44,9 @@ DEFERRED = {
     ("api", "job.explain"),
     ("job.explain", "api"),
     ("job.value", "job.outputs"),
+    ("api", "comparison.compare"),
+    ("api", "comparison.gate"),
+    ("comparison.value", "comparison.outputs"),
 }
 MAY_PRINT = ("cli", "__main__", "reference.__main__")
 

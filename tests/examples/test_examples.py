@@ -64,6 +64,14 @@ def test_compare_idle(demo: Path, idle: Path) -> None:
     assert [third.split()[-1], fourth.split()[-1]] == ["demo.sqlite", "demo.sqlite"]
 
 
+def test_compare_runs(demo: Path, idle: Path) -> None:
+    assert _run("compare_runs.py", demo, demo).startswith("No change beyond the noise.")
+    slower = _run("compare_runs.py", demo, idle, code=1)
+    assert slower.startswith("Decode steps take ")
+    assert "slower" in slower
+    assert "FAILED diff.steps.decode.period_p50_slower_share is " in slower
+
+
 def test_ci_check(demo: Path, idle: Path, tmp_path: Path) -> None:
     assert _run("ci_check.py", demo, "--max-idle", "0.9", "--min-coverage", "0.5") == ""
     failed = _run("ci_check.py", idle, code=1)

@@ -20,6 +20,7 @@ FAILED = 1
 COMMANDS: Mapping[str, str] = {
     "demo": "nsys_llm_explainer.cli.demo",
     "ranks": "nsys_llm_explainer.cli.ranks",
+    "diff": "nsys_llm_explainer.cli.diff",
 }
 
 

@@ -10,24 +10,19 @@ from nsys_llm_explainer.job.shown import shown_tables
 from nsys_llm_explainer.job.value import RankReport
 from nsys_llm_explainer.render.escape.text import visible
 from nsys_llm_explainer.render.figures.palette import LIGHT
-from nsys_llm_explainer.render.page import STYLES, asset, colours
 from nsys_llm_explainer.render.page.policy import content_security_policy, inline
+from nsys_llm_explainer.render.page.shell import FIRST_SCRIPT, STYLES, asset, colours, template
 
 TEMPLATE = "ranks.html.j2"
 _OWN_STYLE = "ranks.css"
-_FIRST_SCRIPT = "first.js"
 
 
 def ranks_html(report: RankReport) -> str:
     """Returns the text of ranks.html."""
-    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only this output needs it
-
-    first = inline(asset(_FIRST_SCRIPT))
+    first = inline(asset(FIRST_SCRIPT))
     fills = "".join(f".f-{name.replace('.', '-')}{{fill:var(--{name.replace('.', '-')})}}" for name in LIGHT)
     style = inline("\n".join([colours(), *map(asset, STYLES), _own(_OWN_STYLE), fills]))
-    # ``autoescape`` is on for every text; only the style and the script are marked safe, by their own guard.
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_own(TEMPLATE)).render(
+    return template(TEMPLATE, _own).render(
         policy=content_security_policy([first], [style]),
         first_script=first,
         style=style,

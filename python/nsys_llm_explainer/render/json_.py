@@ -17,7 +17,7 @@ def report_json(report: Report) -> str:
     return json_text(report.to_dict())
 
 
-def json_text(value: dict[str, Any]) -> str:
+def json_text(value: Any) -> str:
     """Returns plain data as JSON in the layout of report.json."""
     parts: list[str] = []
     _add(parts, value, "")
