@@ -19,6 +19,7 @@ LAYERS = {
     "demo": 0,
     "render.format": 0,
     "render.escape": 0,
+    "nsys_export": 1,
     "report": 1,
     "sections": 2,
     "render": 3,

@@ -13,7 +13,12 @@ _INDENT = " "
 
 def report_json(report: Report) -> str:
     """Returns the text of report.json: plain ASCII, one line per row of a table."""
-    return "".join(_lines(report.to_dict(), "")) + "\n"
+    return json_text(report.to_dict())
+
+
+def json_text(value: Any) -> str:
+    """Returns plain data as JSON: plain ASCII, flat containers on one line each."""
+    return "".join(_lines(value, "")) + "\n"
 
 
 def _lines(value: Any, indent: str) -> Iterator[str]:

@@ -22,8 +22,9 @@ SCRIPTS = ("theme.js", "tables.js", "charts.js", "clock.js", "bins.js", "timelin
 """In the order in which they run, after the chart library."""
 
 STYLES = ("page.css", "parts.css")
+MACROS = "macros.html.j2"
 TEMPLATE = "page.html.j2"
-_FIRST_SCRIPT = "first.js"
+FIRST_SCRIPT = "first.js"
 
 
 def report_html(report: Report) -> str:
@@ -41,9 +42,9 @@ def report_html(report: Report) -> str:
     charts = charts_of(tables)
     lanes = timeline(report, tables)
     library = plotly_script() if charts else ""
-    own = inline("\n".join(["'use strict';", *map(_asset, SCRIPTS)]))
-    first = inline(_asset(_FIRST_SCRIPT))
-    style = inline("\n".join([_colours(), *map(_asset, STYLES)]))
+    own = inline("\n".join(["'use strict';", *map(asset, SCRIPTS)]))
+    first = inline(asset(FIRST_SCRIPT))
+    style = inline("\n".join([colours(), *map(asset, STYLES)]))
     data = {
         "charts": chart_data(charts),
         "timeline": lanes,
@@ -52,7 +53,7 @@ def report_html(report: Report) -> str:
     }
     # ``autoescape`` is on for every text; only the assets and the JSON above are marked safe, each by its own guard.
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_asset(TEMPLATE)).render(
+    return environment.from_string(asset(MACROS) + asset(TEMPLATE)).render(
         policy=content_security_policy([first, own, *([library] if library else [])], [style]),
         first_script=first,
         style=style,
@@ -79,7 +80,7 @@ def _ordered(report: Report) -> list[dict[str, str]]:
     return sorted(map(dict, report.warnings), key=lambda warning: warning["code"] == "diagnostic")
 
 
-def _colours() -> str:
+def colours() -> str:
     """Returns the palettes as custom properties and classes, so that charts and page agree."""
     light, dark = (
         "".join(f"--{name.replace('.', '-')}:{colour};" for name, colour in palette.items())
@@ -93,5 +94,6 @@ def _colours() -> str:
     )
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Returns the text of a style, script or template of the page."""
     return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")

@@ -88,12 +88,13 @@ def page_table(view: TableView, table: Table, rows: list[dict[str, Any]]) -> Pag
         Column(shown.header, about.get(shown.column, ""), shown.kind in TEXT_KINDS, shown.kind in NAME_KINDS)
         for shown in view.columns
     )
-    cells = tuple(tuple(_cell(shown, row) for shown in view.columns) for row in rows[:MOST_ROWS])
+    cells = tuple(tuple(page_cell(shown, row) for shown in view.columns) for row in rows[:MOST_ROWS])
     at_first = len(cells) if len(cells) <= ROWS_ALWAYS else ROWS_AT_FIRST
     return PageTable(table.name, view.caption, columns, cells, at_first, total, fmt.counted(total, "row"))
 
 
-def _cell(shown: Shown, row: dict[str, Any]) -> Cell:
+def page_cell(shown: Shown, row: dict[str, Any]) -> Cell:
+    """Returns a cell: what people see, and the value behind it."""
     text = visible(cell(shown, row))
     value = row.get(shown.column)
     if value is None or isinstance(value, bool):
