@@ -1,4 +1,4 @@
-"""The two doors of the Python API: ``analyze`` and ``open_trace``."""
+"""The doors of the Python API: ``analyze`` and ``open_trace`` for one trace, ``batch`` for many, and ``check``."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from nsys_llm_explainer.capture.advice import advise
 from nsys_llm_explainer.category_rules import CategoryRules, load_categories
 from nsys_llm_explainer.findings.engine import find
 from nsys_llm_explainer.phase_map import PhaseMap, load_phase_map
-from nsys_llm_explainer.report import Report, StrPath, timestamp
+from nsys_llm_explainer.report import DEFAULT_KERNEL_LIMIT, Report, StrPath, timestamp
 from nsys_llm_explainer.sections import SECTIONS
 
 if TYPE_CHECKING:
+    from distributed import Client
+
+    from nsys_llm_explainer.fleet.result import Fleet
     from nsys_llm_explainer.gate.check import Checked
 
 ProgressCallback = Callable[[str, int, int], None]
@@ -98,6 +101,76 @@ def analyze(
     generated_at = timestamp()
     result, window_source = run.in_window(open_trace(path, source=source), window)
     return _finished(result, generated_at, window_source)
+
+
+def batch(
+    paths: StrPath | Iterable[StrPath],
+    out: StrPath,
+    *,
+    formats: Iterable[str] = ("md", "json", "csv"),
+    kernel_limit: int = DEFAULT_KERNEL_LIMIT,
+    phase_map: PhaseMap | None = None,
+    kernel_percentiles: bool = True,
+    nvtx_kernel_map: bool = True,
+    window: Window | None = None,
+    step_range: str | None = None,
+    categories: CategoryRules | None = None,
+    jobs: int | None = None,
+    memory: int | str | None = None,
+    resume: bool = False,
+    dask: str | Client | None = None,
+    progress: ProgressCallback | None = None,
+) -> Fleet:
+    """Explains many traces: a report of each in a folder of its own below ``out``, and one over all of them.
+
+    A trace that cannot be explained is a row with its error (``Fleet.failed``) and no exception. The work is done by
+    processes of their own, so that it needs no ``if __name__ == "__main__"``.
+
+    Args:
+        paths: Files, folders (with all below them) or patterns.
+        out: Where the reports go, and fleet.md, .html, .json, .csv and, with pyarrow, .parquet.
+        formats: Formats of the reports of the traces. A page (``"html"``) is 5 MB and more each.
+        kernel_limit: Rows of the kernel table in report.md.
+        phase_map: As for ``analyze``, and so are the next five.
+        kernel_percentiles: See ``analyze``.
+        nvtx_kernel_map: See ``analyze``.
+        window: See ``analyze``.
+        step_range: See ``analyze``.
+        categories: See ``analyze``.
+        jobs: Worker processes; None for one per CPU.
+        memory: What all workers together may take, in bytes or as ``"8GB"``; None for four fifths of what is free.
+        resume: Leave reports alone that are whole and of the same trace, options and version.
+        dask: A Dask scheduler's address, or a client: its workers do the work, on a filesystem that all share.
+        progress: Called with the trace that was done last, how many are done, and how many there are.
+
+    Returns:
+        The fleet: ``devices`` (a row per trace and device), ``outliers``, ``traces``, ``failed``.
+
+    Raises:
+        ValueError: An argument is wrong, or a folder or pattern holds no trace.
+        OSError: The outputs cannot be written, or there is no Dask scheduler.
+    """
+    from nsys_llm_explainer.fleet.batch import Means, checked_options, run_batch  # noqa: PLC0415 - as in check
+    from nsys_llm_explainer.fleet.memory import parse_size  # noqa: PLC0415 - as above
+
+    options = checked_options(
+        formats,
+        kernel_limit=kernel_limit,
+        phase_map=phase_map,
+        kernel_percentiles=kernel_percentiles,
+        nvtx_kernel_map=nvtx_kernel_map,
+        window=window,
+        step_range=step_range,
+        categories=categories,
+    )
+    means = Means(
+        jobs=jobs,
+        memory=parse_size(memory) if isinstance(memory, str) else memory,
+        resume=resume,
+        cluster=dask,
+        progress=progress,
+    )
+    return run_batch((paths,) if isinstance(paths, (str, os.PathLike)) else paths, out, options, means)
 
 
 def check(

@@ -59,6 +59,7 @@ class PageTable:
         at_first: How many rows stand open.
         total: How many rows the analysis found.
         total_text: The same, for people.
+        held_in: The file that has the rows beyond those.
     """
 
     name: str
@@ -68,6 +69,7 @@ class PageTable:
     at_first: int
     total: int
     total_text: str
+    held_in: str
 
 
 def page_table(view: TableView, table: Table, rows: list[dict[str, Any]]) -> PageTable | None:
@@ -90,7 +92,9 @@ def page_table(view: TableView, table: Table, rows: list[dict[str, Any]]) -> Pag
     )
     cells = tuple(tuple(page_cell(shown, row) for shown in view.columns) for row in rows[:MOST_ROWS])
     at_first = len(cells) if len(cells) <= ROWS_ALWAYS else ROWS_AT_FIRST
-    return PageTable(table.name, view.caption, columns, cells, at_first, total, fmt.counted(total, "row"))
+    counted = fmt.counted(total, "row")
+    held_in = f"tables/{table.name}.csv"
+    return PageTable(table.name, view.caption, columns, cells, at_first, total, counted, held_in)
 
 
 def page_cell(shown: Shown, row: dict[str, Any]) -> Cell:
