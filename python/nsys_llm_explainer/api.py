@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, TypedDict, Union
 
 from nsys_llm_explainer import _native
 from nsys_llm_explainer.capture.advice import advise
@@ -18,6 +18,7 @@ from nsys_llm_explainer.sections import SECTIONS
 
 if TYPE_CHECKING:
     from distributed import Client
+    from typing_extensions import Unpack
 
     from nsys_llm_explainer.fleet.result import Fleet
     from nsys_llm_explainer.gate.check import Checked
@@ -25,6 +26,18 @@ if TYPE_CHECKING:
 ProgressCallback = Callable[[str, int, int], None]
 Span = tuple[Optional[int], Optional[int]]
 Window = Union[Span, str]
+
+
+class AnalysisOptions(TypedDict, total=False):
+    """What ``batch`` hands on to ``analyze``."""
+
+    phase_map: PhaseMap | None
+    kernel_percentiles: bool
+    nvtx_kernel_map: bool
+    window: Window | None
+    step_range: str | None
+    categories: CategoryRules | None
+
 
 WHOLE = "all"
 STEADY = "steady"
@@ -109,17 +122,12 @@ def batch(
     *,
     formats: Iterable[str] = ("md", "json", "csv"),
     kernel_limit: int = DEFAULT_KERNEL_LIMIT,
-    phase_map: PhaseMap | None = None,
-    kernel_percentiles: bool = True,
-    nvtx_kernel_map: bool = True,
-    window: Window | None = None,
-    step_range: str | None = None,
-    categories: CategoryRules | None = None,
     jobs: int | None = None,
     memory: int | str | None = None,
     resume: bool = False,
     dask: str | Client | None = None,
     progress: ProgressCallback | None = None,
+    **analysis: Unpack[AnalysisOptions],
 ) -> Fleet:
     """Explains many traces: a report of each in a folder of its own below ``out``, and one over all of them.
 
@@ -131,17 +139,12 @@ def batch(
         out: Where the reports go, and fleet.md, .html, .json, .csv and, with pyarrow, .parquet.
         formats: Formats of the reports of the traces. A page (``"html"``) is 5 MB and more each.
         kernel_limit: Rows of the kernel table in report.md.
-        phase_map: As for ``analyze``, and so are the next five.
-        kernel_percentiles: See ``analyze``.
-        nvtx_kernel_map: See ``analyze``.
-        window: See ``analyze``.
-        step_range: See ``analyze``.
-        categories: See ``analyze``.
         jobs: Worker processes; None for one per CPU.
         memory: What all workers together may take, in bytes or as ``"8GB"``; None for four fifths of what is free.
         resume: Leave reports alone that are whole and of the same trace, options and version.
         dask: A Dask scheduler's address, or a client: its workers do the work, on a filesystem that all share.
         progress: Called with the trace that was done last, how many are done, and how many there are.
+        **analysis: As for ``analyze``: phase_map, kernel_percentiles, nvtx_kernel_map, window, step_range, categories.
 
     Returns:
         The fleet: ``devices`` (a row per trace and device), ``outliers``, ``traces``, ``failed``.
@@ -150,26 +153,10 @@ def batch(
         ValueError: An argument is wrong, or a folder or pattern holds no trace.
         OSError: The outputs cannot be written, or there is no Dask scheduler.
     """
-    from nsys_llm_explainer.fleet.batch import Means, checked_options, run_batch  # noqa: PLC0415 - as in check
-    from nsys_llm_explainer.fleet.memory import parse_size  # noqa: PLC0415 - as above
+    from nsys_llm_explainer.fleet.work.batch import Means, checked_options, run_batch  # noqa: PLC0415 - as in check
 
-    options = checked_options(
-        formats,
-        kernel_limit=kernel_limit,
-        phase_map=phase_map,
-        kernel_percentiles=kernel_percentiles,
-        nvtx_kernel_map=nvtx_kernel_map,
-        window=window,
-        step_range=step_range,
-        categories=categories,
-    )
-    means = Means(
-        jobs=jobs,
-        memory=parse_size(memory) if isinstance(memory, str) else memory,
-        resume=resume,
-        cluster=dask,
-        progress=progress,
-    )
+    options = checked_options(formats, kernel_limit=kernel_limit, **analysis)
+    means = Means(jobs, None, memory, resume, dask, progress)
     return run_batch((paths,) if isinstance(paths, (str, os.PathLike)) else paths, out, options, means)
 
 

@@ -26,13 +26,16 @@ LAYERS = {
     "findings": 4,
     "gate": 5,
     "api": 6,
+    "fleet": 5,
+    "fleet.work": 7,
     "": 7,
     "reference": 8,
     "cli": 8,
     "__main__": 9,
 }
 #: The value offers write() and _repr_html_(), which stand above it; the command loads itself inside its Ctrl-C guard,
-#: and the gate only where it is asked for. Other commands are loaded by name (``cli.run.COMMANDS``).
+#: and the gate only where it is asked for; the API's batch stands on its analyze. Other commands are loaded by name
+#: (``cli.run.COMMANDS``).
 DEFERRED = {
     ("report", "render.outputs"),
     ("report", "render.html"),
@@ -40,6 +43,7 @@ DEFERRED = {
     ("cli", "cli.run"),
     ("cli.run", "cli.gate"),
     ("api", "gate.check"),
+    ("api", "fleet.work.batch"),
 }
 MAY_PRINT = ("cli", "__main__", "reference.__main__")
 

@@ -14,11 +14,11 @@ from nsys_llm_explainer.cli.arguments import (
     positive,
 )
 from nsys_llm_explainer.cli.progress import ProgressBar
-from nsys_llm_explainer.fleet.batch import Means, checked_options, run_batch
 from nsys_llm_explainer.fleet.memory import parse_size
 from nsys_llm_explainer.fleet.result import Fleet
-from nsys_llm_explainer.fleet.task import FORMATS
 from nsys_llm_explainer.fleet.terminal import fleet_lines
+from nsys_llm_explainer.fleet.work.batch import Means, checked_options, run_batch
+from nsys_llm_explainer.fleet.work.task import FORMATS
 from nsys_llm_explainer.render.escape import terminal
 
 OK = 0

@@ -11,11 +11,11 @@ import os
 import signal
 from types import FrameType
 
-from nsys_llm_explainer.fleet.task import explain
+from nsys_llm_explainer.fleet.work.task import explain
 
 BOOT = (
     "import sys; sys.path[:] = sys.argv[1:]; sys.argv[1:] = []; "
-    "from nsys_llm_explainer.fleet.worker import serve; serve()"
+    "from nsys_llm_explainer.fleet.work.worker import serve; serve()"
 )
 """What the process runs, with its parent's search path as arguments: never the current folder's modules."""
 

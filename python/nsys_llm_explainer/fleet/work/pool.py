@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, Any, Optional
 
 from nsys_llm_explainer.fleet import memory
-from nsys_llm_explainer.fleet.task import Outcome, Task, message_of, outcome_of, sweep
-from nsys_llm_explainer.fleet.worker import BOOT
+from nsys_llm_explainer.fleet.work.task import Outcome, Task, message_of, outcome_of, sweep
+from nsys_llm_explainer.fleet.work.worker import BOOT
 from nsys_llm_explainer.render import format as fmt
 
 DIED = "WorkerDied"

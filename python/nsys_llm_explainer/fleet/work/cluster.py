@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Union
 
 from nsys_llm_explainer._native import __version__
 from nsys_llm_explainer.fleet.record import RECORD
-from nsys_llm_explainer.fleet.task import Outcome, Task, explain, message_of, outcome_of
+from nsys_llm_explainer.fleet.work.task import Outcome, Task, explain, message_of, outcome_of
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -79,7 +79,7 @@ def run_tasks(client: Client, tasks: Sequence[tuple[int, Task]], done: Done) -> 
     check_versions(client)
     futures = {client.submit(explain, task.to_dict(), pure=False): (index, task) for index, task in tasks}
     try:
-        for future in as_completed(list(futures)):
+        for future in as_completed(list(futures), loop=client.loop):
             index, task = futures[future]
             done(index, _outcome(future, task))
             future.release()

@@ -11,14 +11,14 @@ from typing import Optional
 from nsys_llm_explainer.api import Window, check_window
 from nsys_llm_explainer.category_rules import CategoryRules, load_categories
 from nsys_llm_explainer.fleet import memory
-from nsys_llm_explainer.fleet.cluster import Cluster, connected, run_tasks
 from nsys_llm_explainer.fleet.names import unique_names
 from nsys_llm_explainer.fleet.outputs import check_parquet, names_of_files, write_fleet
-from nsys_llm_explainer.fleet.pool import Job, Pool
 from nsys_llm_explainer.fleet.record import done_before
 from nsys_llm_explainer.fleet.result import Fleet, SectionMaker, TraceResult, fleet_of
 from nsys_llm_explainer.fleet.sources import Source, find_traces
-from nsys_llm_explainer.fleet.task import FORMATS, Options, Outcome, Task, clear, sweep
+from nsys_llm_explainer.fleet.work.cluster import Cluster, connected, run_tasks
+from nsys_llm_explainer.fleet.work.pool import Job, Pool
+from nsys_llm_explainer.fleet.work.task import FORMATS, Options, Outcome, Task, clear, sweep
 from nsys_llm_explainer.phase_map import PhaseMap, load_phase_map
 from nsys_llm_explainer.render.outputs import check_formats
 from nsys_llm_explainer.render.place import check_directory
@@ -35,7 +35,7 @@ class Means:
     Attributes:
         jobs: Worker processes, None for one per CPU.
         threads: Threads of each, None for what the CPUs allow.
-        memory: Bytes that all workers together may take, None for a part of what is free.
+        memory: What all workers together may take, in bytes or as text with a unit; None for a part of what is free.
         resume: Leave reports alone that are whole and of the same trace, options and version.
         cluster: A Dask scheduler's address or client, instead of processes on this machine.
         progress: Called with the last trace that was done, how many are, and how many there are.
@@ -44,11 +44,22 @@ class Means:
 
     jobs: int | None = None
     threads: int | None = None
-    memory: int | None = None
+    memory: int | str | None = None
     resume: bool = False
     cluster: Cluster | None = None
     progress: Progress | None = None
     note: Note | None = None
+
+    def limit(self) -> int | None:
+        """Returns the limit of memory in bytes.
+
+        Raises:
+            ValueError: It is no size.
+        """
+        found = memory.parse_size(self.memory) if isinstance(self.memory, str) else self.memory
+        if found is not None and found < 1:
+            raise ValueError(f"a limit of memory is at least 1 byte, not {found}")
+        return found
 
 
 def checked_options(
@@ -106,6 +117,9 @@ def run_batch(
     generated_at = timestamp()
     folder = Path(os.fspath(out)).absolute()
     check_directory(folder)
+    means.limit()
+    if means.jobs is not None and means.jobs < 1:
+        raise ValueError(f"jobs must be at least 1, not {means.jobs}")
     notes: list[str] = []
 
     def note(text: str) -> None:
@@ -190,7 +204,7 @@ def _run(left: Sequence[tuple[int, Task]], means: Means, outcomes: _Outcomes, no
         return
     formats = left[0][1].options.formats
     jobs = [Job(index, task, memory.estimate(task.path, _size(task.path), formats)) for index, task in left]
-    Pool(_jobs(means, len(left)), means.memory, note).run(jobs, outcomes.take)
+    Pool(_jobs(means, len(left)), means.limit(), note).run(jobs, outcomes.take)
 
 
 def _jobs(means: Means, traces: int) -> int:
