@@ -14,10 +14,10 @@ from pathlib import Path
 
 from nsys_llm_explainer.nsys_export import is_report
 
-WORKER_BYTES = 100_000_000
+WORKER_BYTES = 110_000_000
 """A process with the package loaded, and the tables of a report in it."""
 
-BYTES_PER_FILE_BYTE = 0.8
+BYTES_PER_FILE_BYTE = 0.6
 PAGE_BYTES = 60_000_000
 """Making report.html beside the other formats."""
 

@@ -67,13 +67,17 @@ def verdict(fleet: Fleet) -> str:
 
 
 def groups(fleet: Fleet) -> str:
-    """Returns which traces were compared, in words; empty without any GPU."""
+    """Returns which traces were compared, in words."""
     told = [
         f"{fmt.counted(group['traces'], 'trace')} on {group['gpu_name']}"
         + ("" if group["compared"] else f" (too few: {MIN_TRACES} are needed)")
         for group in fleet.compared.groups
     ]
-    return f"Compared: {'; '.join(told)}." if told else "Compared: nothing, as no trace has GPU work."
+    named = {row["trace"] for row in fleet.devices if row["gpu_name"] is not None}
+    unnamed = len({row["trace"] for row in fleet.devices if row["device_id"] is not None} - named)
+    if unnamed:
+        told.append(f"{fmt.counted(unnamed, 'trace')} whose export does not name the GPU (not compared)")
+    return f"Traces by GPU: {'; '.join(told)}." if told else "Nothing was compared, as no trace has GPU work."
 
 
 def links(fleet: Fleet) -> dict[str, str]:

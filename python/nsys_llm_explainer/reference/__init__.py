@@ -1,10 +1,11 @@
-"""Pages and the JSON Schema that are generated from the code, so that they cannot disagree with it."""
+"""Pages and the JSON Schemas that are generated from the code, so that they cannot disagree with it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from nsys_llm_explainer.reference.findings_page import findings_page
+from nsys_llm_explainer.reference.fleet_schema import FLEET_SCHEMA_FILE, fleet_schema_text
 from nsys_llm_explainer.reference.json_schema import SCHEMA_FILE, schema_text
 from nsys_llm_explainer.reference.metrics_page import metrics_page
 
@@ -19,6 +20,7 @@ def generated_files(root: Path) -> dict[Path, str]:
         root / "docs" / "metrics.md": metrics_page(),
         root / "docs" / "findings.md": findings_page(),
         root / "python" / "nsys_llm_explainer" / SCHEMA_FILE: schema_text(),
+        root / "python" / "nsys_llm_explainer" / FLEET_SCHEMA_FILE: fleet_schema_text(),
     }
 
 
