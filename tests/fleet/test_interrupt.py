@@ -19,7 +19,7 @@ from tests.fleet.conftest import COMMAND, Run, tree
 
 @pytest.mark.parametrize("signals", [1, 2], ids=["once", "twice"])
 def test_ctrl_c_leaves_whole_reports_and_resume_goes_on(run: Run, traces: Path, tmp_path: Path, signals: int) -> None:
-    for number in range(3):
+    for number in range(2):
         for path in traces.glob("run*.sqlite"):
             (tmp_path / "in").mkdir(exist_ok=True)
             shutil.copy2(path, tmp_path / "in" / f"{path.stem}-{number}.sqlite")
@@ -45,12 +45,12 @@ def test_ctrl_c_leaves_whole_reports_and_resume_goes_on(run: Run, traces: Path, 
     assert not (out / "fleet.json").exists()
     finished = [path for path in out.iterdir() if path.is_dir()]
     assert all((path / RECORD).is_file() for path in finished)
-    assert 0 < len(finished) < 24
+    assert 0 < len(finished) < 16
 
     times = {path: (path / RECORD).stat().st_mtime_ns for path in finished}
     done = run("in", "--out", "out", "--resume")
     assert done.returncode == 0
-    assert f"note: {len(finished)} of 24 traces are done and unchanged" in done.stderr
+    assert f"note: {len(finished)} of 16 traces are done and unchanged" in done.stderr
     assert {path: (path / RECORD).stat().st_mtime_ns for path in finished} == times
     run("in", "--out", "fresh")
     assert tree(out) == tree(tmp_path / "fresh")

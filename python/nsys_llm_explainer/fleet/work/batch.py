@@ -130,7 +130,7 @@ def run_batch(
     found = find_traces(paths, folder)
     for text in (*found.notes, *check_parquet()):
         note(text)
-    tasks = _tasks(found.sources, folder, options, means)
+    tasks = _tasks(found.sources, folder, options, means, generated_at)
     outcomes = _Outcomes(tasks, means.progress)
     if means.resume and _resume(tasks, outcomes):
         note(f"{outcomes.done} of {len(tasks)} traces are done and unchanged")
@@ -184,13 +184,15 @@ class _Outcomes:
         ]
 
 
-def _tasks(sources: Sequence[Source], folder: Path, options: Options, means: Means) -> list[Task]:
+def _tasks(
+    sources: Sequence[Source], folder: Path, options: Options, means: Means, generated_at: str
+) -> list[Task]:
     names = unique_names([source.path for source in sources], taken=names_of_files())
     threads = means.threads
     if threads is None:
         threads = 1 if means.cluster is not None else max(1, _cpus() // _jobs(means, len(sources)))
     return [
-        Task(name, source.path, source.shown, str(folder / name), options, threads)
+        Task(name, source.path, source.shown, str(folder / name), options, threads, generated_at)
         for name, source in zip(names, sources)
     ]
 

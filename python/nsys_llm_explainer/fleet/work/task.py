@@ -67,6 +67,7 @@ class Task:
         folder: The absolute path of the folder of its report.
         options: What decides what the report says.
         threads: Threads of the core.
+        generated_at: The time that the report carries: that of the job, whichever machine does the work.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Task:
     folder: str
     options: Options
     threads: int
+    generated_at: str
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the task as plain data."""
@@ -204,7 +206,7 @@ def _report(task: Task) -> Report:
     facts = {**report.trace, "path": task.shown}
     if is_report(task.path):
         facts["file_bytes"] = Path(task.path).stat().st_size
-    return replace(report, trace=MappingProxyType(facts))
+    return replace(report, trace=MappingProxyType(facts), generated_at=task.generated_at)
 
 
 def _known_names() -> set[str]:
