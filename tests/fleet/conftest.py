@@ -72,6 +72,4 @@ def run(tmp_path: Path) -> Run:
 
 def tree(folder: Path) -> dict[str, bytes]:
     """Returns the content of every file below a folder."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -75,7 +75,12 @@ def test_a_trace_that_fails_is_a_row(run: Run, some: Path, tmp_path: Path) -> No
 def test_quiet_and_wrong_usage(run: Run, some: Path, tmp_path: Path) -> None:
     done = run("some", "--out", "out", "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    for wrong in (("some",), ("--out", "o"), ("some", "--out", "o", "--memory", "much"), ("some", "--out", "o", "--jobs", "0")):
+    for wrong in (
+        ("some",),
+        ("--out", "o"),
+        ("some", "--out", "o", "--memory", "much"),
+        ("some", "--out", "o", "--jobs", "0"),
+    ):
         assert run(*wrong).returncode == 2
     (tmp_path / "empty").mkdir()
     done = run("empty", "--out", "o")
@@ -175,7 +180,10 @@ def test_a_report_of_nsys_is_exported(run: Run, some: Path, tmp_path: Path, monk
 def test_nothing_is_imported_from_the_current_folder(run: Run, some: Path, tmp_path: Path) -> None:
     for name in ("json", "jinja2", "signal", "psutil"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('imported from the current folder')\n")
-    script = "import sys; sys.path[:] = [p for p in sys.path if p]; from nsys_llm_explainer.cli import main; sys.exit(main())"
+    script = (
+        "import sys; sys.path[:] = [place for place in sys.path if place]; "
+        "from nsys_llm_explainer.cli import main; sys.exit(main())"
+    )
     command = [sys.executable, "-c", script, "batch", "some", "--out", "out", "--quiet"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -90,7 +90,11 @@ def test_a_worker_killed_in_the_middle_loses_and_doubles_nothing(
     command = [sys.executable, "-m", "nsys_llm_explainer", "batch", str(traces), "--out", "out"]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
     process = subprocess.Popen(
-        [*command, "--dask", scheduler.address], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        [*command, "--dask", scheduler.address],
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     victim = scheduler.workers[0]
     # In the middle: the victim has finished a trace and has another one open.
@@ -122,7 +126,11 @@ def test_a_client_a_failure_and_resume(some: Path, tmp_path: Path, scheduler: Sc
     with distributed.Client(scheduler.address, set_as_default=False) as client:
         for resume in (False, True):
             fleet = batch(
-                some, tmp_path / "out", dask=client, resume=resume, progress=lambda _, done, total: seen.append((done, total))
+                some,
+                tmp_path / "out",
+                dask=client,
+                resume=resume,
+                progress=lambda _, done, total: seen.append((done, total)),
             )
             assert [trace.name for trace in fleet.failed] == ["broken"]
             assert len(fleet.traces) == 4

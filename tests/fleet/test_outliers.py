@@ -88,7 +88,7 @@ def test_fewer_tokens_are_worse_and_of_no_device() -> None:
 
 
 def test_an_idle_share_names_the_cause_that_differs_most() -> None:
-    rows = _rows(BASE + [0.5], idle_host_sync_share=0.05)
+    rows = _rows([*BASE, 0.5], idle_host_sync_share=0.05)
     rows[-1]["idle_host_sync_share"] = 0.42
     (found,) = compare(rows).outliers
     assert found["because"] == "idle.host_sync +37.0 % of the window"
@@ -114,7 +114,5 @@ def test_the_same_as_with_numpy(seed: int) -> None:
 
 def test_noise_is_rarely_called() -> None:
     chance = random.Random(7)
-    called = sum(
-        bool(_called(_rows([0.3 + chance.gauss(0, 0.05) for _ in range(MIN_TRACES)]))) for _ in range(1_000)
-    )
+    called = sum(bool(_called(_rows([0.3 + chance.gauss(0, 0.05) for _ in range(MIN_TRACES)]))) for _ in range(1_000))
     assert called < 50

@@ -116,7 +116,9 @@ def test_markdown_has_no_markup_from_outside(hostile: Fleet) -> None:
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
     inline = [child for token in tokens for child in token.children or ()]
     assert not [token for token in [*tokens, *inline] if "html" in token.type]
-    targets = {str(child.attrGet("href") or child.attrGet("src")) for child in inline if child.type in {"link_open", "image"}}
+    targets = {
+        str(child.attrGet("href") or child.attrGet("src")) for child in inline if child.type in {"link_open", "image"}
+    }
     assert targets == {"tr_ace_b__x_/", "fleet.svg"}
     headings = [tokens[place + 1].content for place, token in enumerate(tokens) if token.type == "heading_open"]
     assert len(headings) == 5

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nsys_llm_explainer import batch
+from nsys_llm_explainer import __version__, batch
 from nsys_llm_explainer.fleet import memory
 from nsys_llm_explainer.fleet.result import Fleet
 from nsys_llm_explainer.fleet.work import pool
@@ -41,7 +41,10 @@ def failing(value):
 worker.explain = failing
 worker.serve()
 """
-_KILL = "note('end', name); (Path(value['folder']) / '.nsys-llm-explain-left').mkdir(parents=True, exist_ok=True); os.kill(os.getpid(), 9)"
+_KILL = (
+    "note('end', name); (Path(value['folder']) / '.nsys-llm-explain-left').mkdir(parents=True, exist_ok=True); "
+    "os.kill(os.getpid(), 9)"
+)
 
 Batch = Callable[..., "tuple[Fleet, list[str]]"]
 
@@ -104,8 +107,8 @@ def test_a_mistake_of_ours_is_a_row_too(failing: Batch) -> None:
 
 
 def test_out_of_memory_beside_others_gets_a_second_try(failing: Batch) -> None:
-    code = "if first: return {'version': __import__('nsys_llm_explainer').__version__, 'file_bytes': 1, 'summary': None, 'error': ['MemoryError', 'out of memory']}"
-    fleet, log = failing(code, jobs=3)
+    answer = {"version": __version__, "file_bytes": 1, "summary": None, "error": ["MemoryError", "out of memory"]}
+    fleet, log = failing(f"if first: return {answer!r}", jobs=3)
     assert fleet.failed == ()
     assert log.count("begin run1") == 2
 
@@ -131,7 +134,14 @@ def test_what_never_fits_runs_alone_and_is_told(failing: Batch, monkeypatch: pyt
 
 
 def test_wrong_means_are_refused(some: Path, tmp_path: Path) -> None:
-    for wrong in ({"jobs": 0}, {"memory": "much"}, {"memory": 0}, {"formats": ["pdf"]}, {"formats": []}, {"kernel_limit": 0}):
+    for wrong in (
+        {"jobs": 0},
+        {"memory": "much"},
+        {"memory": 0},
+        {"formats": ["pdf"]},
+        {"formats": []},
+        {"kernel_limit": 0},
+    ):
         with pytest.raises(ValueError, match=r"."):
             batch(some, tmp_path / "out", **wrong)  # type: ignore[arg-type]
     (tmp_path / "file").touch()

@@ -184,9 +184,7 @@ class _Outcomes:
         ]
 
 
-def _tasks(
-    sources: Sequence[Source], folder: Path, options: Options, means: Means, generated_at: str
-) -> list[Task]:
+def _tasks(sources: Sequence[Source], folder: Path, options: Options, means: Means, generated_at: str) -> list[Task]:
     names = unique_names([source.path for source in sources], taken=names_of_files())
     threads = means.threads
     if threads is None:
