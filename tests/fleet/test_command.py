@@ -75,6 +75,9 @@ def test_a_trace_that_fails_is_a_row(run: Run, some: Path, tmp_path: Path) -> No
 def test_quiet_and_wrong_usage(run: Run, some: Path, tmp_path: Path) -> None:
     done = run("some", "--out", "out", "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = run("some", "gone.sqlite", "--out", "out", "--quiet", "--resume")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: gone.sqlite: FileNotFoundError: ")
     for wrong in (
         ("some",),
         ("--out", "o"),

@@ -15,7 +15,7 @@ from nsys_llm_explainer.cli.arguments import (
 )
 from nsys_llm_explainer.cli.progress import ProgressBar
 from nsys_llm_explainer.fleet.memory import parse_size
-from nsys_llm_explainer.fleet.result import Fleet
+from nsys_llm_explainer.fleet.result import TraceResult
 from nsys_llm_explainer.fleet.terminal import fleet_lines
 from nsys_llm_explainer.fleet.work.batch import Means, checked_options, run_batch
 from nsys_llm_explainer.fleet.work.task import FORMATS
@@ -49,9 +49,12 @@ def run(argv: Sequence[str]) -> int:
             note=None if options.quiet else _note,
         )
         fleet = run_batch(options.traces, options.out, checked, means)
-    if not options.quiet:
+    if options.quiet:
+        for trace in fleet.failed:
+            print(f"error: {terminal.line(f'{trace.path}: {_why(trace)}')}", file=sys.stderr)
+    else:
         print("\n".join(fleet_lines(fleet, Path(options.out))))
-    return _code(fleet, options.keep_going)
+    return FAILED if fleet.failed and not options.keep_going else OK
 
 
 def parser() -> argparse.ArgumentParser:
@@ -104,8 +107,8 @@ def _note(text: str) -> None:
     print(f"note: {terminal.line(text)}", file=sys.stderr)
 
 
-def _code(fleet: Fleet, keep_going: bool) -> int:
-    return FAILED if fleet.failed and not keep_going else OK
+def _why(trace: TraceResult) -> str:
+    return ": ".join(trace.error or ())
 
 
 def _size(text: str) -> int:

@@ -135,10 +135,13 @@ def run_batch(
     if means.resume and _resume(tasks, outcomes):
         note(f"{outcomes.done} of {len(tasks)} traces are done and unchanged")
     left = [(index, task) for index, task in enumerate(tasks) if outcomes.found[index] is None]
+    complete = False
     try:
         _run(left, means, outcomes, note)
+        complete = True
     finally:
-        for _, task in left:
+        # Workers of a cluster end what they have open, so that they may still write after Ctrl-C.
+        for _, task in left if complete or means.cluster is None else ():
             sweep(Path(task.folder))
     traces = outcomes.results()
     for trace in traces:

@@ -123,7 +123,8 @@ def explain(value: Mapping[str, Any]) -> dict[str, Any]:
         answer["file_bytes"] = Path(task.path).stat().st_size
         answer["summary"] = _explained(task)
     except (NsysError, OSError, ValueError, MemoryError) as error:
-        answer["error"] = [type(error).__name__, message_of(error)]
+        # The row names the trace already.
+        answer["error"] = [type(error).__name__, message_of(error).removeprefix(f"{task.path}: ")]
     return answer
 
 
