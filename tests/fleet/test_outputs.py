@@ -13,7 +13,6 @@ import jsonschema
 import pytest
 from markdown_it import MarkdownIt
 
-import nsys_llm_explainer
 from nsys_llm_explainer import analyze
 from nsys_llm_explainer.fleet.columns import DEVICES, OUTLIERS, STEPS, Column
 from nsys_llm_explainer.fleet.outputs import fleet_files
@@ -22,8 +21,6 @@ from nsys_llm_explainer.fleet.summary import summarise
 from nsys_llm_explainer.fleet.terminal import WIDTH, fleet_lines
 from nsys_llm_explainer.render.escape import terminal
 from nsys_llm_explainer.sections import Kind
-from tests.browser.conftest import OpenPage, browser, draw_all, open_page  # noqa: F401 - fixtures
-from tests.fleet.conftest import ODD
 from tests.render.conftest import hostile_export
 from tests.render.hostile import HOSTILE
 from tests.support.export import Export
@@ -36,10 +33,8 @@ def _result(path: Path, name: str = "t") -> TraceResult:
     return TraceResult(name, str(path), path.parent / "reports" / name, summarise(analyze(path)), None, 1)
 
 
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
-    """A fleet in which every text is hostile."""
-    folder = tmp_path_factory.mktemp("hostile")
+def hostile_fleet(folder: Path) -> Fleet:
+    """Returns a fleet in which every text is hostile."""
     good = _result(hostile_export().write(folder / "tr|ace<b>`x`.sqlite"), "tr_ace_b__x_")
     bad = [
         TraceResult(f"bad{number}", f"/x/{text}", folder, None, ("SomeError", text))
@@ -48,6 +43,12 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     columns = (Column("text", "text", HOSTILE[0], HOSTILE[1], Kind.LABEL),)
     extra = ExtraSection("extra", HOSTILE[0], columns, tuple({"text": text} for text in HOSTILE), HOSTILE)
     return fleet_of([good, *bad], "2026-01-01T00:00:00Z", [extra])
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    """A fleet in which every text is hostile."""
+    return hostile_fleet(tmp_path_factory.mktemp("hostile"))
 
 
 def test_the_schema_is_one_and_fits(hostile: Fleet, real_trace: Path, tmp_path: Path) -> None:
@@ -136,23 +137,3 @@ def test_parquet_holds_the_same_table(hostile: Fleet) -> None:
     table = parquet.read_table(io.BytesIO(fleet_files(hostile)["fleet.parquet"]))
     assert table.to_pylist() == [dict(row) for row in hostile.devices]
     assert table.schema.field("window_ns").type == "int64"
-
-
-def test_the_page_of_hostile_text(hostile: Fleet, tmp_path: Path, open_page: OpenPage) -> None:  # noqa: F811
-    path = tmp_path / "fleet.html"
-    path.write_bytes(fleet_files(hostile)["fleet.html"])
-    with open_page(path) as page:
-        draw_all(page)
-        assert page.locator("main script, main img, main iframe").count() == 0
-        assert page.locator("#rows-extra tbody tr").count() == len(HOSTILE)
-
-
-def test_the_page_of_a_job(traces: Path, tmp_path: Path, open_page: OpenPage) -> None:  # noqa: F811
-    fleet = nsys_llm_explainer.batch(traces, tmp_path / "out", formats=["md"])
-    assert fleet.failed == ()
-    assert fleet.outliers[0]["trace"] == ODD
-    with open_page(tmp_path / "out" / "fleet.html") as page:
-        draw_all(page)
-        assert page.locator("#rows-outliers tbody tr").first.locator("td").nth(1).inner_text() == ODD
-        for link in page.locator("#reports a").all():
-            assert (tmp_path / "out" / str(link.get_attribute("href"))).is_file()
