@@ -9,7 +9,7 @@ Example:
 from __future__ import annotations
 
 from nsys_llm_explainer._native import Section, Table, Trace, __version__
-from nsys_llm_explainer.api import analyze, check, compare, open_trace, ranks
+from nsys_llm_explainer.api import analyze, batch, check, compare, open_trace, ranks
 from nsys_llm_explainer.errors import (
     CorruptTraceError,
     ExportToolError,
@@ -35,6 +35,7 @@ __all__ = [
     "UnsafeSchemaError",
     "__version__",
     "analyze",
+    "batch",
     "check",
     "compare",
     "open_trace",

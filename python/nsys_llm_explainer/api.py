@@ -1,4 +1,4 @@
-"""The doors of the Python API: ``analyze``, ``open_trace``, ``compare``, ``ranks``, ``check``."""
+"""The doors of the Python API: ``analyze``, ``open_trace``; ``compare``, ``ranks``, ``batch`` for several traces."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, TypedDict, Union
 
 from nsys_llm_explainer import _native
 from nsys_llm_explainer.capture.advice import advise
 from nsys_llm_explainer.category_rules import CategoryRules, load_categories
 from nsys_llm_explainer.findings.engine import find
 from nsys_llm_explainer.phase_map import PhaseMap, load_phase_map
-from nsys_llm_explainer.report import Report, StrPath, timestamp
+from nsys_llm_explainer.report import DEFAULT_KERNEL_LIMIT, Report, StrPath, timestamp
 from nsys_llm_explainer.sections import SECTIONS
 
 if TYPE_CHECKING:
+    from distributed import Client
+    from typing_extensions import Unpack
+
     from nsys_llm_explainer.comparison.value import Comparison
+    from nsys_llm_explainer.fleet.result import Fleet
     from nsys_llm_explainer.gate.check import Checked
     from nsys_llm_explainer.job.explained import AnyReport
     from nsys_llm_explainer.job.value import RankReport
@@ -25,6 +29,18 @@ if TYPE_CHECKING:
 ProgressCallback = Callable[[str, int, int], None]
 Span = tuple[Optional[int], Optional[int]]
 Window = Union[Span, str]
+
+
+class AnalysisOptions(TypedDict, total=False):
+    """What ``batch`` hands on to ``analyze``."""
+
+    phase_map: PhaseMap | None
+    kernel_percentiles: bool
+    nvtx_kernel_map: bool
+    window: Window | None
+    step_range: str | None
+    categories: CategoryRules | None
+
 
 WHOLE = "all"
 STEADY = "steady"
@@ -146,6 +162,50 @@ def compare(
     same = not isinstance(after, Report) and not isinstance(before, Report) and os.fspath(before) == os.fspath(after)
     second = first if same else report_of(after)
     return compared(first, second, floor=floor, allow_different=allow_different)
+
+
+def batch(
+    paths: StrPath | Iterable[StrPath],
+    out: StrPath,
+    *,
+    formats: Iterable[str] = ("md", "json", "csv"),
+    kernel_limit: int = DEFAULT_KERNEL_LIMIT,
+    jobs: int | None = None,
+    memory: int | str | None = None,
+    resume: bool = False,
+    dask: str | Client | None = None,
+    progress: ProgressCallback | None = None,
+    **analysis: Unpack[AnalysisOptions],
+) -> Fleet:
+    """Explains many traces: a report of each in a folder of its own below ``out``, and one over all of them.
+
+    A trace that cannot be explained is a row with its error (``Fleet.failed``) and no exception. The work is done by
+    processes of their own, so that it needs no ``if __name__ == "__main__"``.
+
+    Args:
+        paths: Files, folders (with all below them) or patterns.
+        out: Where the reports go, and fleet.md, .html, .json, .csv and, with pyarrow, .parquet.
+        formats: Formats of the reports of the traces. A page (``"html"``) is 5 MB and more each.
+        kernel_limit: Rows of the kernel table in report.md.
+        jobs: Worker processes; None for one per CPU.
+        memory: What all workers together may take, in bytes or as ``"8GB"``; None for four fifths of what is free.
+        resume: Leave reports alone that are whole and of the same trace, options and version.
+        dask: A Dask scheduler's address, or a client: its workers do the work, on a filesystem that all share.
+        progress: Called with the trace that was done last, how many are done, and how many there are.
+        **analysis: As for ``analyze``: phase_map, kernel_percentiles, nvtx_kernel_map, window, step_range, categories.
+
+    Returns:
+        The fleet: ``devices`` (a row per trace and device), ``outliers``, ``traces``, ``failed``.
+
+    Raises:
+        ValueError: An argument is wrong, or a folder or pattern holds no trace.
+        OSError: The outputs cannot be written, or there is no Dask scheduler.
+    """
+    from nsys_llm_explainer.fleet.work.batch import Means, checked_options, run_batch  # noqa: PLC0415 - as in check
+
+    options = checked_options(formats, kernel_limit=kernel_limit, **analysis)
+    means = Means(jobs, None, memory, resume, dask, progress)
+    return run_batch((paths,) if isinstance(paths, (str, os.PathLike)) else paths, out, options, means)
 
 
 def check(

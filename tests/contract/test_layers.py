@@ -19,6 +19,7 @@ LAYERS = {
     "demo": 0,
     "render.format": 0,
     "render.escape": 0,
+    "nsys_export": 1,
     "report": 1,
     "sections": 2,
     "render": 3,
@@ -26,14 +27,17 @@ LAYERS = {
     "gate": 5,
     "comparison": 6,
     "job": 6,
+    "fleet": 6,
     "api": 7,
+    "fleet.work": 8,
     "": 8,
     "reference": 9,
     "cli": 9,
     "__main__": 10,
 }
 #: The value offers write() and _repr_html_(), which stand above it; the command loads itself inside its Ctrl-C guard,
-#: gate, comparison and job only where they are asked for. Other commands are loaded by name (``cli.run.COMMANDS``).
+#: gate, comparison, job and fleet only where they are asked for; the API's batch stands on its analyze. Other commands
+#: are loaded by name (``cli.run.COMMANDS``).
 DEFERRED = {
     ("report", "render.outputs"),
     ("report", "render.html"),
@@ -47,6 +51,7 @@ DEFERRED = {
     ("api", "comparison.compare"),
     ("api", "comparison.gate"),
     ("comparison.value", "comparison.outputs"),
+    ("api", "fleet.work.batch"),
 }
 MAY_PRINT = ("cli", "__main__", "reference.__main__")
 

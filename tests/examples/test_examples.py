@@ -97,6 +97,19 @@ def test_window(demo: Path) -> None:
     assert int(middle.split()[-2].replace(",", "")) < int(whole.split()[-2].replace(",", ""))
 
 
+def test_fleet(demo: Path, idle: Path, tmp_path: Path) -> None:
+    traces = tmp_path / "traces"
+    traces.mkdir()
+    for path in (demo, idle):
+        (traces / path.name).symlink_to(path)
+    (traces / "broken.sqlite").write_text("no database")
+    for _ in range(2):
+        failed, first, *_, last = _run("fleet.py", traces, tmp_path / "out").splitlines()
+        assert failed.startswith("broken failed: ('NotAnExportError'")
+        assert ": idle, GPU" in first
+        assert last == f"3 traces, reports in {tmp_path / 'out'}"
+
+
 def test_every_script_is_run_here() -> None:
     called = {
         node.args[0].value

@@ -30,6 +30,24 @@ def explain_parser() -> argparse.ArgumentParser:
         help="an SQLite export (nsys export --type sqlite), or a .nsys-rep where nsys is on PATH",
     )
     parser.add_argument("--out", metavar="DIR", help="where the report goes (default: ./<name of TRACE>_report)")
+    analysis = add_analysis_options(parser)
+    analysis.add_argument("--threads", metavar="N", type=positive, help="threads to use (default: one per CPU)")
+    analysis.add_argument(
+        "--source",
+        choices=SOURCES,
+        default="auto",
+        help="how rows are read: straight from the file's pages, or through SQLite; auto takes pages where the file is "
+        "a plain database without a writer (default: %(default)s); the report is the same",
+    )
+    analysis.add_argument("--profile", action="store_true", help="print how long each stage took to stderr")
+    add_output_options(parser)
+    _add_gate_options(parser)
+    _add_information_options(parser)
+    return parser
+
+
+def add_analysis_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Adds what decides what a report says of a trace, and returns the group."""
     analysis = parser.add_argument_group("analysis")
     analysis.add_argument(
         "--phase-map",
@@ -58,19 +76,7 @@ def explain_parser() -> argparse.ArgumentParser:
     )
     analysis.add_argument("--no-kernel-percentiles", action="store_true", help="leave out p50, p90, p99 of kernels")
     analysis.add_argument("--no-nvtx-kernel-map", action="store_true", help="do not attribute kernels to NVTX ranges")
-    analysis.add_argument("--threads", metavar="N", type=positive, help="threads to use (default: one per CPU)")
-    analysis.add_argument(
-        "--source",
-        choices=SOURCES,
-        default="auto",
-        help="how rows are read: straight from the file's pages, or through SQLite; auto takes pages where the file is "
-        "a plain database without a writer (default: %(default)s); the report is the same",
-    )
-    analysis.add_argument("--profile", action="store_true", help="print how long each stage took to stderr")
-    _add_output_options(parser)
-    _add_gate_options(parser)
-    _add_information_options(parser)
-    return parser
+    return analysis
 
 
 def demo_parser() -> argparse.ArgumentParser:
@@ -89,7 +95,7 @@ def demo_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", metavar="N", type=int, default=0, help="another seed makes another trace (default: 0)"
     )
-    _add_output_options(parser)
+    add_output_options(parser)
     return parser
 
 
@@ -98,15 +104,21 @@ def default_out(trace: str) -> str:
     return f"{Path(trace).stem}_report"
 
 
-def _add_output_options(parser: argparse.ArgumentParser) -> None:
+def add_output_options(parser: argparse.ArgumentParser, formats: tuple[str, ...] = FORMATS) -> None:
+    """Adds what is written and printed.
+
+    Args:
+        parser: The parser.
+        formats: What is written where nothing is said.
+    """
     output = parser.add_argument_group("output")
     output.add_argument(
         "--format",
         metavar="LIST",
         dest="formats",
-        type=_formats,
-        default=FORMATS,
-        help=f"what to write, of {','.join(FORMATS)} (default: all)",
+        type=format_list,
+        default=formats,
+        help=f"what to write, of {','.join(FORMATS)} (default: {'all' if formats == FORMATS else ','.join(formats)})",
     )
     output.add_argument(
         "--kernel-limit",
@@ -157,7 +169,8 @@ def positive(text: str) -> int:
     return value
 
 
-def _formats(text: str) -> tuple[str, ...]:
+def format_list(text: str) -> tuple[str, ...]:
+    """Reads the formats of a report."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     unknown = [name for name in names if name not in FORMATS]
     if unknown:

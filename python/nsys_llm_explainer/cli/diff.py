@@ -13,7 +13,6 @@ from types import MappingProxyType
 from nsys_llm_explainer.api import analyze, compare
 from nsys_llm_explainer.cli.arguments import PROGRAM, positive, window_argument
 from nsys_llm_explainer.cli.gate import FELL_SHORT, target
-from nsys_llm_explainer.cli.nsys_export import is_report, sqlite_of
 from nsys_llm_explainer.cli.progress import ProgressBar
 from nsys_llm_explainer.comparison.gate import parsed, settle
 from nsys_llm_explainer.comparison.noise import FLOOR
@@ -23,6 +22,7 @@ from nsys_llm_explainer.comparison.value import FORMATS
 from nsys_llm_explainer.gate.check import Checked
 from nsys_llm_explainer.gate.expression import Condition
 from nsys_llm_explainer.gate.junit import junit_xml
+from nsys_llm_explainer.nsys_export import is_report, sqlite_of
 from nsys_llm_explainer.render.escape import terminal
 from nsys_llm_explainer.render.place import check_directory, place
 from nsys_llm_explainer.report import Report

@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 from nsys_llm_explainer.api import analyze
 from nsys_llm_explainer.cli.arguments import default_out
-from nsys_llm_explainer.cli.nsys_export import is_report, sqlite_of
 from nsys_llm_explainer.cli.progress import ProgressBar
+from nsys_llm_explainer.nsys_export import is_report, sqlite_of
 from nsys_llm_explainer.phase_map import load_phase_map
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.escape import terminal

@@ -9,7 +9,7 @@ from typing import Any
 
 from nsys_llm_explainer._native import Trace
 from nsys_llm_explainer.api import open_trace
-from nsys_llm_explainer.cli.nsys_export import sqlite_of
+from nsys_llm_explainer.nsys_export import sqlite_of
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.escape import terminal
 

@@ -18,6 +18,7 @@ FAILED = 1
 #: Commands beside the plain one, and the module whose ``run`` takes their arguments and returns the exit code. They
 #: are loaded when asked for: a fifth of the start-up, for what nobody needs who has one trace.
 COMMANDS: Mapping[str, str] = {
+    "batch": "nsys_llm_explainer.cli.batch",
     "demo": "nsys_llm_explainer.cli.demo",
     "ranks": "nsys_llm_explainer.cli.ranks",
     "diff": "nsys_llm_explainer.cli.diff",

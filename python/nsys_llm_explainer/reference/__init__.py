@@ -1,4 +1,4 @@
-"""Pages and the JSON Schema that are generated from the code, so that they cannot disagree with it."""
+"""Pages and the JSON Schemas that are generated from the code, so that they cannot disagree with it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from nsys_llm_explainer.reference.diff_schema import SCHEMA_FILE as DIFF_SCHEMA_FILE
 from nsys_llm_explainer.reference.diff_schema import diff_schema_text
 from nsys_llm_explainer.reference.findings_page import findings_page
+from nsys_llm_explainer.reference.fleet_schema import FLEET_SCHEMA_FILE, fleet_schema_text
 from nsys_llm_explainer.reference.json_schema import SCHEMA_FILE, schema_text
 from nsys_llm_explainer.reference.metrics_page import metrics_page
 
@@ -22,6 +23,7 @@ def generated_files(root: Path) -> dict[Path, str]:
         root / "docs" / "findings.md": findings_page(),
         root / "python" / "nsys_llm_explainer" / SCHEMA_FILE: schema_text(),
         root / "python" / "nsys_llm_explainer" / DIFF_SCHEMA_FILE: diff_schema_text(),
+        root / "python" / "nsys_llm_explainer" / FLEET_SCHEMA_FILE: fleet_schema_text(),
     }
 
 

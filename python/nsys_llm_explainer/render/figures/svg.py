@@ -61,20 +61,20 @@ def budget_picture(tables: Tables) -> Picture | None:
     shown = list(devices.items())[:MOST_DEVICES]
     used = [bucket for bucket in BUCKETS if any(rows.get(bucket, {}).get("total_ns") for _, rows in shown)]
     bottom = 40 + _ROW * len(shown)
-    body = [_words(10, 22, chart.title, weight="600")]
+    body = [words(10, 22, chart.title, weight="600")]
     for place, (key, rows) in enumerate(shown):
         top = 36 + place * _ROW
-        body.append(_words(10, top + 17, fmt.device_label(*key)[:16]))
+        body.append(words(10, top + 17, fmt.device_label(*key)[:16]))
         left = float(_LABEL)
         for bucket in used:
             share = rows[bucket]["share"] if bucket in rows else 0.0
             hint = f"{BUCKETS[bucket]}: {fmt.percent(share)}"
-            body.append(_box(left, top, share * _PLOT, fill=LIGHT[bucket], hint=hint))
+            body.append(box(left, top, share * _PLOT, fill=LIGHT[bucket], hint=hint))
             if share * _PLOT > 46:
-                body.append(_words(left + 5, top + 16, fmt.percent(share), fill="#ffffff"))
+                body.append(words(left + 5, top + 16, fmt.percent(share), fill="#ffffff"))
             left += share * _PLOT
-    body += _legend([(BUCKETS[bucket], LIGHT[bucket]) for bucket in used], bottom)
-    return Picture("budget", chart.alternative, _svg(bottom + _legend_height(len(used)), chart.alternative, body))
+    body += legend([(BUCKETS[bucket], LIGHT[bucket]) for bucket in used], bottom)
+    return Picture("budget", chart.alternative, document(bottom + legend_height(len(used)), chart.alternative, body))
 
 
 def steps_picture(tables: Tables) -> Picture | None:
@@ -86,25 +86,26 @@ def steps_picture(tables: Tables) -> Picture | None:
     slowest = max(row["period_ns"] for row in rows)
     first, last = rows[0]["start_ns"], max(row["start_ns"] for row in rows)
     top, height = 40, 200
-    body = [_words(10, 22, chart.title, weight="600")]
+    body = [words(10, 22, chart.title, weight="600")]
     for part in (0, 0.5, 1):
         at = top + height * (1 - part)
         body.append(f'<path d="M{_LABEL} {at:.1f}H{WIDTH - 20}" stroke="{LIGHT["line"]}"/>')
-        body.append(_words(10, at + 4, fmt.duration(slowest * part) if part else "0"))
+        body.append(words(10, at + 4, fmt.duration(slowest * part) if part else "0"))
     for place, row in enumerate(rows):
         if place % stride == 0 or row["period_ns"] == slowest:
             x = _LABEL + _PLOT * (row["start_ns"] - first) / max(1, last - first)
             y = top + height * (1 - row["period_ns"] / slowest)
             body.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{LIGHT[row["kind"]]}" fill-opacity="0.75"/>')
-    body.append(_words(_LABEL, top + height + 20, f"{fmt.instant(first)} s"))
-    body.append(_words(WIDTH - 20, top + height + 20, f"{fmt.instant(last)} s", anchor="end"))
+    body.append(words(_LABEL, top + height + 20, f"{fmt.instant(first)} s"))
+    body.append(words(WIDTH - 20, top + height + 20, f"{fmt.instant(last)} s", anchor="end"))
     used = [kind for kind in KINDS if any(row["kind"] == kind for row in rows)]
-    body += _legend([(f"{kind} step", LIGHT[kind]) for kind in used], top + height + 34)
-    whole = top + height + 34 + _legend_height(len(used))
-    return Picture("steps", chart.alternative, _svg(whole, chart.alternative, body))
+    body += legend([(f"{kind} step", LIGHT[kind]) for kind in used], top + height + 34)
+    whole = top + height + 34 + legend_height(len(used))
+    return Picture("steps", chart.alternative, document(whole, chart.alternative, body))
 
 
-def _svg(height: float, alternative: str, body: Sequence[str]) -> str:
+def document(height: float, alternative: str, body: Sequence[str]) -> str:
+    """Returns a picture of the common width: its height, what it shows, and its elements."""
     lines = "\n".join(body)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" '
@@ -113,14 +114,16 @@ def _svg(height: float, alternative: str, body: Sequence[str]) -> str:
     )
 
 
-def _words(x: float, y: float, text: str, *, fill: str = "#24292f", weight: str = "400", anchor: str = "start") -> str:
+def words(x: float, y: float, text: str, *, fill: str = "#24292f", weight: str = "400", anchor: str = "start") -> str:
+    """Returns a text, escaped."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" fill="{fill}" font-weight="{weight}" text-anchor="{anchor}">'
         f"{escaped(text)}</text>"
     )
 
 
-def _box(x: float, y: float, width: float, *, fill: str, hint: str) -> str:
+def box(x: float, y: float, width: float, *, fill: str, hint: str) -> str:
+    """Returns a part of a bar, with a hint for the pointer; nothing where it has no width."""
     if width <= 0:
         return ""
     return (
@@ -129,14 +132,16 @@ def _box(x: float, y: float, width: float, *, fill: str, hint: str) -> str:
     )
 
 
-def _legend(items: Sequence[tuple[str, str]], top: float) -> Iterator[str]:
-    for place, (words, colour) in enumerate(items):
+def legend(items: Sequence[tuple[str, str]], top: float) -> Iterator[str]:
+    """Yields the names of colours, four in a row."""
+    for place, (name, colour) in enumerate(items):
         x, y = 10 + (place % 4) * 212, top + 4 + (place // 4) * _LEGEND_ROW
         yield f'<rect x="{x}" y="{y:.1f}" width="11" height="11" rx="2" fill="{colour}"/>'
-        yield _words(x + 17, y + 10, words)
+        yield words(x + 17, y + 10, name)
 
 
-def _legend_height(items: int) -> int:
+def legend_height(items: int) -> int:
+    """Returns the height of a legend."""
     return 12 + -(-items // 4) * _LEGEND_ROW
 
 

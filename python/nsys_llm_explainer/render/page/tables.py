@@ -59,6 +59,7 @@ class PageTable:
         at_first: How many rows stand open.
         total: How many rows the analysis found.
         total_text: The same, for people.
+        held_in: The file that has the rows beyond those.
     """
 
     name: str
@@ -68,6 +69,7 @@ class PageTable:
     at_first: int
     total: int
     total_text: str
+    held_in: str
 
 
 def page_table(view: TableView, table: TableLike, rows: list[dict[str, Any]]) -> PageTable | None:
@@ -88,12 +90,15 @@ def page_table(view: TableView, table: TableLike, rows: list[dict[str, Any]]) ->
         Column(shown.header, about.get(shown.column, ""), shown.kind in TEXT_KINDS, shown.kind in NAME_KINDS)
         for shown in view.columns
     )
-    cells = tuple(tuple(_cell(shown, row) for shown in view.columns) for row in rows[:MOST_ROWS])
+    cells = tuple(tuple(page_cell(shown, row) for shown in view.columns) for row in rows[:MOST_ROWS])
     at_first = len(cells) if len(cells) <= ROWS_ALWAYS else ROWS_AT_FIRST
-    return PageTable(table.name, view.caption, columns, cells, at_first, total, fmt.counted(total, "row"))
+    counted = fmt.counted(total, "row")
+    held_in = f"tables/{table.name}.csv"
+    return PageTable(table.name, view.caption, columns, cells, at_first, total, counted, held_in)
 
 
-def _cell(shown: Shown, row: dict[str, Any]) -> Cell:
+def page_cell(shown: Shown, row: dict[str, Any]) -> Cell:
+    """Returns a cell: what people see, and the value behind it."""
     text = visible(cell(shown, row))
     value = row.get(shown.column)
     if value is None or isinstance(value, bool):

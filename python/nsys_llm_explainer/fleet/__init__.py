@@ -1,0 +1,1 @@
+"""Many traces: one report each, and one over all of them."""

@@ -1,0 +1,86 @@
+"""The files over all traces, and writing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nsys_llm_explainer.fleet.columns import DEVICES, Column
+from nsys_llm_explainer.fleet.figures import budget_picture
+from nsys_llm_explainer.fleet.markdown import fleet_markdown
+from nsys_llm_explainer.fleet.page import fleet_html
+from nsys_llm_explainer.fleet.parquet import fleet_parquet, is_there
+from nsys_llm_explainer.fleet.result import Fleet
+from nsys_llm_explainer.render.escape.csv import text_cell
+from nsys_llm_explainer.render.json_ import json_text
+from nsys_llm_explainer.render.place import place
+
+MARKDOWN = "fleet.md"
+JSON = "fleet.json"
+CSV = "fleet.csv"
+HTML = "fleet.html"
+PARQUET = "fleet.parquet"
+PICTURE = "fleet.svg"
+ALL = (MARKDOWN, JSON, CSV, HTML, PARQUET, PICTURE)
+
+
+def names_of_files() -> tuple[str, ...]:
+    """Returns the names that the fleet's files take, which no trace's folder can have."""
+    return ALL
+
+
+def check_parquet() -> Iterator[str]:
+    """Yields what to tell people where fleet.parquet cannot be written."""
+    if not is_there():
+        yield f"{PARQUET} is not written, as pyarrow is not installed (pip install pyarrow); {CSV} holds the same table"
+
+
+def write_fleet(fleet: Fleet, folder: Path) -> list[Path]:
+    """Writes the files of the fleet, all or none.
+
+    Args:
+        fleet: All traces.
+        folder: Where they go.
+
+    Raises:
+        OSError: A file cannot be written; what was there stays.
+    """
+    files = fleet_files(fleet)
+    return place(files, folder, stale=[name for name in ALL if name not in files])
+
+
+def fleet_files(fleet: Fleet) -> dict[str, bytes]:
+    """Returns the content of every file of the fleet, by name."""
+    picture = budget_picture(fleet)
+    link = None if picture is None else (PICTURE, picture.alternative)
+    files = {
+        MARKDOWN: _encoded(fleet_markdown(fleet, link)),
+        JSON: _encoded(json_text(fleet.to_dict())),
+        CSV: _encoded(table_csv(DEVICES, fleet.devices)),
+        HTML: _encoded(fleet_html(fleet)),
+    }
+    if picture is not None:
+        files[PICTURE] = _encoded(picture.text)
+    if is_there():
+        files[PARQUET] = fleet_parquet(fleet)
+    return files
+
+
+def table_csv(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Returns a table as CSV: a header, then one line per row; what is absent is empty."""
+    lines = [",".join(column.name for column in columns)]
+    lines += [",".join(_csv(row.get(column.name)) for column in columns) for row in rows]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _csv(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return text_cell(value)
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", errors="replace")
