@@ -8,12 +8,13 @@ Example:
 
 from __future__ import annotations
 
-from nsys_llm_explainer._native import Section, Table, Trace, __version__
+from nsys_llm_explainer._native import Section, Stream, Table, Trace, __version__, stream_schema
 from nsys_llm_explainer.api import analyze, check, open_trace
 from nsys_llm_explainer.errors import (
     CorruptTraceError,
     ExportToolError,
     NotAnExportError,
+    NotCapturedError,
     NsysError,
     QueryError,
     UnsafeSchemaError,
@@ -26,10 +27,12 @@ __all__ = [
     "ExportToolError",
     "Finding",
     "NotAnExportError",
+    "NotCapturedError",
     "NsysError",
     "QueryError",
     "Report",
     "Section",
+    "Stream",
     "Table",
     "Trace",
     "UnsafeSchemaError",
@@ -37,4 +40,5 @@ __all__ = [
     "analyze",
     "check",
     "open_trace",
+    "stream_schema",
 ]

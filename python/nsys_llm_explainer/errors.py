@@ -6,9 +6,24 @@ builtin: ``FileNotFoundError``, ``IsADirectoryError``, ``PermissionError``, ``Va
 
 from __future__ import annotations
 
-from nsys_llm_explainer._native import CorruptTraceError, NotAnExportError, NsysError, QueryError, UnsafeSchemaError
+from nsys_llm_explainer._native import (
+    CorruptTraceError,
+    NotAnExportError,
+    NotCapturedError,
+    NsysError,
+    QueryError,
+    UnsafeSchemaError,
+)
 
-__all__ = ["CorruptTraceError", "ExportToolError", "NotAnExportError", "NsysError", "QueryError", "UnsafeSchemaError"]
+__all__ = [
+    "CorruptTraceError",
+    "ExportToolError",
+    "NotAnExportError",
+    "NotCapturedError",
+    "NsysError",
+    "QueryError",
+    "UnsafeSchemaError",
+]
 
 
 class ExportToolError(NsysError):

@@ -7,6 +7,7 @@ use super::Options;
 use super::attribution::Attribution;
 use super::detect;
 use super::device_time::{self, DeviceTime};
+use super::ended_gap::EndedGap;
 use super::iterations::Steps;
 use super::timeline::Timeline;
 use crate::algo::intervals::IntervalSet;
@@ -47,6 +48,36 @@ pub struct Sharing {
     pub early_ops: Vec<(u32, i64)>,
 }
 
+/// Which shared results are needed beside the call of each op.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The NVTX ranges of calls.
+    pub attribution: bool,
+    /// The categories of kernels.
+    pub categories: bool,
+    /// The steps of the engine.
+    pub steps: bool,
+    /// Where the time of each device went, and why it idled.
+    pub gaps: Gaps,
+}
+
+/// Which idle gaps are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gaps {
+    /// None: nobody looks at device time.
+    #[default]
+    None,
+    /// The longest, beside the sums.
+    Longest,
+    /// Each of them.
+    Every,
+}
+
+impl Needs {
+    /// What a report takes.
+    const REPORT: Self = Self { attribution: true, categories: true, steps: true, gaps: Gaps::Longest };
+}
+
 /// Shared results.
 #[derive(Debug)]
 pub struct Derived {
@@ -72,11 +103,18 @@ pub struct Derived {
     pub steps: Steps,
     /// Where the time of each device went.
     pub(super) time: Vec<DeviceTime>,
+    /// Whether each idle gap is kept.
+    pub(super) keeps_gaps: bool,
 }
 
 impl Derived {
     /// Computes what the analyses share. The correlation ids of calls are gone afterwards: nothing else needs them.
     pub fn new(events: &mut Events, options: &Options, progress: &Progress) -> Self {
+        Self::of(events, options, Needs::REPORT, progress)
+    }
+
+    /// Computes what is needed of that, in the same way.
+    pub fn of(events: &mut Events, options: &Options, needs: Needs, progress: &Progress) -> Self {
         let (call_of, sharing, naive_joins) = progress.timed("find calls", || call_of(events));
         events.calls.correlation = Ints::default();
         let events = &*events;
@@ -88,25 +126,31 @@ impl Derived {
             devices_of_process: devices_of_process(events),
             graph_is_double: graph_is_double(events),
             attribution: None,
-            category_of_name: category_of_name(events, options),
+            category_of_name: if needs.categories { category_of_name(events, options) } else { Vec::new() },
             steps: Steps::default(),
             time: Vec::new(),
+            keeps_gaps: needs.gaps == Gaps::Every,
         };
         // Attribution first: its scratch memory is gone before the gaps are gathered.
-        if options.nvtx_kernel_map && !events.ranges.is_empty() && events.can_join() {
+        if needs.attribution && options.nvtx_kernel_map && !events.ranges.is_empty() && events.can_join() {
             derived.attribution =
                 Some(progress.timed("attribute kernels", || Attribution::new(events, &derived, progress)));
         }
-        derived.steps = progress.timed("find steps", || {
-            detect::steps(&detect::Seen {
-                events,
-                call_of: &derived.call_of,
-                graph_is_double: &derived.graph_is_double,
-                category_of_name: &derived.category_of_name,
-                categories: options.categories.names(),
-                has_step_range: options.has_step_range,
-            })
-        });
+        if needs.steps {
+            derived.steps = progress.timed("find steps", || {
+                detect::steps(&detect::Seen {
+                    events,
+                    call_of: &derived.call_of,
+                    graph_is_double: &derived.graph_is_double,
+                    category_of_name: &derived.category_of_name,
+                    categories: options.categories.names(),
+                    has_step_range: options.has_step_range,
+                })
+            });
+        }
+        if needs.gaps == Gaps::None {
+            return derived;
+        }
         let is_communication = |category| options.categories.is_communication(category);
         let swept =
             progress.timed("account for device time", || device_time::sweep(events, &derived, is_communication));
@@ -119,6 +163,11 @@ impl Derived {
         let Some(attribution) = self.attribution.as_ref().filter(|_| call != NONE) else { return NONE };
         let ranges = if attribution.own.is_empty() { &attribution.innermost } else { &attribution.own };
         ranges[call as usize]
+    }
+
+    /// Each idle gap, by device and in order of time, where they were asked for.
+    pub fn gaps(&self) -> impl Iterator<Item = (usize, &EndedGap)> {
+        self.time.iter().enumerate().flat_map(|(device, time)| time.every.iter().map(move |gap| (device, gap)))
     }
 
     /// The time of each device in bins.
