@@ -19,6 +19,6 @@ def test_the_door_checks_and_writes(tmp_path) -> None:
     command = [sys.executable, "-m", "nsys_llm_explainer.reference", "--root", str(tmp_path)]
     checked = subprocess.run([*command, "--check"], capture_output=True, text=True, check=False)
     assert checked.returncode == 1
-    assert checked.stderr.count("stale:") == 3
+    assert checked.stderr.count("stale:") == 4
     assert subprocess.run([*command, "--write"], check=False).returncode == 0
     assert subprocess.run([*command, "--check"], check=False).returncode == 0

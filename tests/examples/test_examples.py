@@ -72,6 +72,18 @@ def test_ci_check(demo: Path, idle: Path, tmp_path: Path) -> None:
     assert "FAILED GPU idle time: " in _run("ci_check.py", empty, code=1)
 
 
+def test_stream_polars(demo: Path) -> None:
+    text = _run("stream_polars.py", demo)
+    assert "step_kind" in text
+    assert "idle.inside_graph" in text
+
+
+def test_stream_duckdb(demo: Path) -> None:
+    text = _run("stream_duckdb.py", demo)
+    assert "wait_us_p99" in text
+    assert "cudaGraphLaunch" in text
+
+
 def test_window(demo: Path) -> None:
     whole, middle = _run("window.py", demo).splitlines()
     assert whole.startswith("whole trace")
