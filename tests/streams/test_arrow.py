@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import duckdb
 import polars as pl
 import pyarrow as pa
 import pytest
 
-import nsys_llm_explainer
 from nsys_llm_explainer import Trace, open_trace
 from tests.support.export import Export, RawText
 
@@ -15,11 +16,16 @@ BATCH = 65_536
 
 
 @pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> Trace:
+def many_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     export = Export()
     for number in range(2 * BATCH + 10):
         export.kernel(f"k{number % 3}", 10 * number, 10 * number + 5, corr=number, stream=number % 2)
-    return open_trace(export.write(tmp_path_factory.mktemp("many") / "many.sqlite"))
+    return export.write(tmp_path_factory.mktemp("many") / "many.sqlite")
+
+
+@pytest.fixture(scope="module")
+def many(many_path: Path) -> Trace:
+    return open_trace(many_path)
 
 
 def test_batches_come_one_by_one(many: Trace) -> None:
@@ -140,22 +146,16 @@ def test_an_empty_stream_has_its_schema(export_file) -> None:
     assert pl.DataFrame(stream).height == 0
 
 
-def test_progress_is_told_and_an_interrupt_ends_the_reading(demo_path) -> None:
-    trace = nsys_llm_explainer.open_trace(demo_path)
+def test_progress_is_told_and_an_interrupt_ends_the_reading(many_path: Path) -> None:
+    # Row by row on one thread, so that it takes longer than the 40 ms after which signals are looked at.
+    trace = open_trace(many_path, source="sqlite")
+    seen: list[tuple[str, int, int]] = []
 
-    def interrupt(_stage: str, _done: int, _expected: int) -> None:
+    def interrupt(*state: object) -> None:
+        seen.append(state)
         raise KeyboardInterrupt
 
-    seen: list[tuple[str, int, int]] = []
-    for _ in range(20):
-        trace.stream("kernels", ["gap_cause"], progress=lambda *state: seen.append(state))
-        if seen:
-            break
-    if not seen:
-        pytest.skip("this machine reads the trace before progress is looked at")
-    for _ in range(50):
-        try:
-            trace.stream("kernels", ["gap_cause"], progress=interrupt)
-        except KeyboardInterrupt:
-            return
-    pytest.fail("the interrupt was swallowed")
+    with pytest.raises(KeyboardInterrupt):
+        trace.stream("kernels", ["gap_cause", "step"], threads=1, progress=interrupt)
+    assert len(seen) == 1
+    assert seen[0][0] in {"reading", "computing"}

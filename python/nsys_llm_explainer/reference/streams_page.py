@@ -40,9 +40,9 @@ What to know:
   an empty stream.
 - **Joined columns** are computed by the code that makes the report, so sums agree with it: kernel time by `category`
   with the table `kernel_categories`, by `range` with `nvtx_ranges`, rows by `step` with `steps`, and `gap_before_ns`
-  over `kernels`, `copies`, `memsets` and `graphs` with the idle time of the devices. They cost a reading of the tables they
-  are joined from; `step` and the gaps, of all tables that the report reads. `step_range` and `categories` are the
-  options of `analyze`.
+  over `kernels`, `copies`, `memsets` and `graphs` with the idle time of the devices. They cost a reading of the tables
+  they are joined from; `step` and the gaps, of all tables that the report reads. `step_range` and `categories` are
+  the options of `analyze`.
 - **What was not captured** is never an empty table: `NotCapturedError` names the table and the flag of nsys that brings
   it, for a stream as for a column. `trace.streams()` tells beforehand; `read_streams(.., skip_missing=True)` leaves out
   what is missing.
