@@ -9,10 +9,11 @@ Example:
 from __future__ import annotations
 
 from nsys_llm_explainer._native import Section, Stream, Table, Trace, __version__, stream_schema
-from nsys_llm_explainer.api import analyze, check, open_trace
+from nsys_llm_explainer.api import analyze, check, export_perfetto, open_trace
 from nsys_llm_explainer.errors import (
     CorruptTraceError,
     ExportToolError,
+    MissingExtraError,
     NotAnExportError,
     NotCapturedError,
     NsysError,
@@ -26,6 +27,7 @@ __all__ = [
     "Evidence",
     "ExportToolError",
     "Finding",
+    "MissingExtraError",
     "NotAnExportError",
     "NotCapturedError",
     "NsysError",
@@ -39,6 +41,7 @@ __all__ = [
     "__version__",
     "analyze",
     "check",
+    "export_perfetto",
     "open_trace",
     "stream_schema",
 ]

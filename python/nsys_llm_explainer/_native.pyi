@@ -115,6 +115,9 @@ class Trace:
 
     @property
     def path(self) -> str: ...
+    @property
+    def gpus(self) -> list[dict[str, Any]]:
+        """One dict per GPU of the machine: gpu_id, name, memory_bytes, sm_count."""
     def info(self) -> dict[str, Any]:
         """Facts about the export and how it is read.
 

@@ -18,12 +18,17 @@ from nsys_llm_explainer._native import (
 __all__ = [
     "CorruptTraceError",
     "ExportToolError",
+    "MissingExtraError",
     "NotAnExportError",
     "NotCapturedError",
     "NsysError",
     "QueryError",
     "UnsafeSchemaError",
 ]
+
+
+class MissingExtraError(NsysError):
+    """An optional part needs a package that is not installed; the message says how to install it."""
 
 
 class ExportToolError(NsysError):

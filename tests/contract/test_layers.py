@@ -24,6 +24,7 @@ LAYERS = {
     "render": 3,
     "findings": 4,
     "gate": 5,
+    "perfetto_export": 5,
     "api": 6,
     "": 7,
     "reference": 8,
@@ -31,7 +32,8 @@ LAYERS = {
     "__main__": 9,
 }
 #: The value offers write() and _repr_html_(), which stand above it; the command loads itself inside its Ctrl-C guard,
-#: and the gate only where it is asked for. Other commands are loaded by name (``cli.run.COMMANDS``).
+#: and the gate and the export to Perfetto only where they are asked for. Other commands are loaded by name
+#: (``cli.run.COMMANDS``).
 DEFERRED = {
     ("report", "render.outputs"),
     ("report", "render.html"),
@@ -39,6 +41,8 @@ DEFERRED = {
     ("cli", "cli.run"),
     ("cli.run", "cli.gate"),
     ("api", "gate.check"),
+    ("api", "perfetto_export.export"),
+    ("cli.explain", "cli.perfetto"),
 }
 MAY_PRINT = ("cli", "__main__", "reference.__main__")
 

@@ -67,7 +67,12 @@ def explain_parser() -> argparse.ArgumentParser:
         "a plain database without a writer (default: %(default)s); the report is the same",
     )
     analysis.add_argument("--profile", action="store_true", help="print how long each stage took to stderr")
-    _add_output_options(parser)
+    _add_output_options(parser).add_argument(
+        "--perfetto",
+        metavar="FILE",
+        help="also write the events of the window as a Perfetto trace, for ui.perfetto.dev; needs "
+        "pip install 'nsys-llm-explainer[perfetto]'",
+    )
     _add_gate_options(parser)
     _add_information_options(parser)
     return parser
@@ -98,7 +103,7 @@ def default_out(trace: str) -> str:
     return f"{Path(trace).stem}_report"
 
 
-def _add_output_options(parser: argparse.ArgumentParser) -> None:
+def _add_output_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     output = parser.add_argument_group("output")
     output.add_argument(
         "--format",
@@ -117,6 +122,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         help="rows of the kernel table in report.md (default: %(default)s); report.json and CSV hold more",
     )
     output.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    return output
 
 
 def _add_information_options(parser: argparse.ArgumentParser) -> None:

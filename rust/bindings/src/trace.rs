@@ -75,6 +75,11 @@ impl Trace {
         format!("<Trace {:?}>", self.path())
     }
 
+    #[getter]
+    fn gpus<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        self.facts(py)?.get_item("gpus")?.ok_or_else(|| PyValueError::new_err("gpus"))?.cast_into().map_err(Into::into)
+    }
+
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let trace = Arc::clone(&self.trace);
         let span = enter(py, None, move |_| trace.span_ns())?;

@@ -207,6 +207,16 @@ fn of_host(data: &Data, table: StreamTable, column: &str) -> Option<Fill> {
         (StreamTable::ApiCalls, "call_id") | (StreamTable::Ranges, "range_id") => {
             ints(|_, row| i64::try_from(row).unwrap_or(i64::MAX))
         }
+        (StreamTable::ApiCalls, "gpu_ops") => {
+            let mut ops = vec![0_i64; events.calls.len()];
+            let derived = data.derived.as_ref();
+            for &call in
+                derived.iter().flat_map(|derived| derived.call_of.iter().flatten()).filter(|&&call| call != NONE)
+            {
+                ops[call as usize] += 1;
+            }
+            ints(move |_, row| ops[row])
+        }
         (StreamTable::Ranges, "range_name") => text_by_kind(table, range_names(data)),
         (StreamTable::Ranges, "raw_name") => {
             let raw = |raw: u32| at(raw).and_then(|raw| events.raw_range_names.texts().get(raw)).map(Arc::clone);

@@ -48,7 +48,7 @@ impl WantedStream {
         let calls = of_op && self.has_any(&CALL_COLUMNS);
         let attribution = of_op && self.has_any(&["range", "range_id"]);
         let categories = self.has("category");
-        let any = steps || gaps || calls || attribution || categories || self.has("kernels_traced");
+        let any = steps || gaps || calls || attribution || categories || self.has_any(&["kernels_traced", "gpu_ops"]);
         any.then_some(Needs {
             attribution,
             categories: categories || steps || gaps,
@@ -69,6 +69,9 @@ impl WantedStream {
         }
         if self.has("kernels_traced") {
             tables.push(KERNEL);
+        }
+        if self.has("gpu_ops") {
+            tables.extend(Source::GpuOps.names());
         }
         Some(tables)
     }

@@ -250,6 +250,7 @@ fn host_specs() -> [StreamSpec; 3] {
                 of_thread(),
                 own(ColumnSpec::id("correlation_id", "Links op and call within a process; null for none.").or_null()),
                 extra(CALL_ID),
+                extra(ColumnSpec::count("gpu_ops", "GPU ops that it asked for, of those that the window selects.")),
             ],
         ]),
     };

@@ -128,13 +128,15 @@ impl RangePart {
         } else if let Some(id) = int(7) {
             self.payload_ids.push((range, id));
         }
+        // Raw names are as many as ranges: those of ranges outside of the window are not kept.
+        let keeps_raw = options.raw_names && options.window.is_none_or(|(from, to)| start < to && end > from);
         let phase = |text: &str| options.phases.as_ref().map_or(NO_PHASE, |phases| phases.find(text));
         let kind = LocalKind {
             thread: self.threads.number(tid),
             domain: int(6).unwrap_or(0),
             crosses_threads: int(4).is_some_and(|other| other != 0 && Some(other) != tid),
             phase: text.as_deref().map_or(NO_PHASE, phase),
-            raw: text.as_deref().filter(|_| options.raw_names).map_or(NONE, |text| self.raw_texts.intern(text)),
+            raw: text.as_deref().filter(|_| keeps_raw).map_or(NONE, |text| self.raw_texts.intern(text)),
             name: match text {
                 Some(text) => self.texts.intern(&normalised_range_name(&text)),
                 None => self.registered.number(int(5)) | REGISTERED,
