@@ -68,11 +68,12 @@ class Slices:
         rows = Rows(stream, [*OP_COLUMNS, *own])
         look = _OP_LOOKS[name]
         shapes: dict[tuple[Any, ...], Shape] = {}
-        low = self._low
+        low = -_FOREVER if self._low is None else self._low
         for batch in rows.batches():
             found = []
             for start, end, device, gpu, pid, cuda_stream, step, call, asked, *rest in batch:
-                flow = call + 1 if call is not None and (low is None or asked >= low) else None
+                # Calls before the window are not drawn; one after its op, of clocks that disagree, starts no flow.
+                flow = call + 1 if call is not None and low <= asked <= start else None
                 key = (step is None, flow is None, *rest)
                 shape = shapes.get(key)
                 if shape is None:
