@@ -84,6 +84,17 @@ def test_stream_duckdb(demo: Path) -> None:
     assert "cudaGraphLaunch" in text
 
 
+def test_perfetto_slowest_step(demo: Path, tmp_path: Path) -> None:
+    text = _run("perfetto_slowest_step.py", demo, tmp_path / "step.pftrace")
+    assert text.startswith("step ")
+    assert (tmp_path / "step.pftrace").stat().st_size > 1000
+
+
+def test_perfetto_of_a_trace_without_steps(tmp_path: Path) -> None:
+    plain = Export().kernel("k", 1, 2).write(tmp_path / "plain.sqlite")
+    assert _run("perfetto_slowest_step.py", plain, tmp_path / "none").startswith("no steps: ")
+
+
 def test_window(demo: Path) -> None:
     whole, middle = _run("window.py", demo).splitlines()
     assert whole.startswith("whole trace")

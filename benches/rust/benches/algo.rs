@@ -3,8 +3,9 @@
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use nsys_explain_core::algo::enclosed::{Loads, Work, totals};
 use nsys_explain_core::algo::enclosing::{innermost, sort_outer_to_inner};
+use nsys_explain_core::algo::gaps::GapFinder;
 use nsys_explain_core::algo::grouping::grouped;
-use nsys_explain_core::algo::intervals::{GapFinder, IntervalSet};
+use nsys_explain_core::algo::intervals::IntervalSet;
 use nsys_explain_core::algo::join::CorrelationIndex;
 use nsys_explain_core::algo::quantile::quantiles;
 

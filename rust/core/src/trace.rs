@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::analysis::derived::Derived;
-use crate::analysis::{ALL, Input, Options, Probe};
+use crate::analysis::{ALL, Columns, Input, Options, Probe};
 use crate::categories::Categories;
 use crate::error::{Error, Result};
 use crate::model::section::{Availability, Outcome, SectionSpec};
@@ -274,6 +274,7 @@ impl Trace {
             phases: phases.clone(),
             categories: Categories::new(&options.categories)?,
             has_step_range: step_range.is_some(),
+            columns: Columns::Needed,
         };
         let load_options = LoadOptions { window, phases, step_range, ..LoadOptions::default() };
         pool.install(|| self.analyze_in_pool(&load_options, &analysis, progress))

@@ -5,10 +5,12 @@
 
 use std::cmp::Reverse;
 
+use nsys_explain_core::algo::by_kind::ByKind;
 use nsys_explain_core::algo::enclosed::{Loads, Work, totals};
 use nsys_explain_core::algo::enclosing::{innermost, sort_outer_to_inner};
+use nsys_explain_core::algo::gaps::{GapFinder, Gaps};
 use nsys_explain_core::algo::grouping::grouped;
-use nsys_explain_core::algo::intervals::{GapFinder, IntervalSet};
+use nsys_explain_core::algo::intervals::IntervalSet;
 use nsys_explain_core::algo::join::{CorrelationIndex, NONE};
 use nsys_explain_core::algo::quantile::quantiles;
 use nsys_explain_core::algo::topk::smallest_by;
@@ -34,7 +36,38 @@ fn many_intervals() -> impl Strategy<Value = Vec<(i64, i64)>> {
     })
 }
 
-fn gaps_of(ops: &[(i64, i64)]) -> IntervalSet {
+/// Gaps of very different lengths and distances, many of which take more than 32 bits.
+fn far_gaps() -> impl Strategy<Value = Vec<(i64, i64)>> {
+    let length = prop_oneof![4 => 1_i64..50, 1 => 4_294_967_290_i64..4_294_967_300];
+    let distance = prop_oneof![6 => 0_i64..50, 1 => 4_294_967_200_i64..4_294_967_300];
+    (-5_000_000_000_i64..0, prop::collection::vec((distance, length), 0..200)).prop_map(|(mut now, steps)| {
+        let gap = |(distance, length)| {
+            let start = now + distance;
+            now = start + length;
+            (start, now)
+        };
+        steps.into_iter().map(gap).collect()
+    })
+}
+
+fn gaps_from(gaps: &[(i64, i64)]) -> Gaps {
+    let mut all = Gaps::default();
+    for &(start, end) in gaps {
+        all.push(start, end);
+    }
+    all
+}
+
+fn common(a: &[(i64, i64)], b: &[(i64, i64)]) -> Vec<(i64, i64)> {
+    let pairs = a.iter().flat_map(|a| b.iter().map(move |b| (a.0.max(b.0), a.1.min(b.1))));
+    pairs.filter(|(start, end)| start < end).collect()
+}
+
+fn length(spans: &[(i64, i64)]) -> i64 {
+    spans.iter().map(|(start, end)| end - start).sum()
+}
+
+fn gaps_of(ops: &[(i64, i64)]) -> Gaps {
     let mut finder = GapFinder::default();
     for &(start, end) in ops {
         finder.push(start, end);
@@ -65,7 +98,24 @@ proptest! {
         prop_assert_eq!(union.measure() + gaps.measure(), last - first);
         prop_assert_eq!(union.measure_within(from, from + length), count(from..from + length, true));
         prop_assert!(union.spans().is_sorted_by(|a, b| a.1 < b.0));
-        prop_assert!(gaps.spans().is_sorted_by(|a, b| a.1 <= b.0));
+        prop_assert!(gaps.iter().is_sorted_by(|a, b| a.1 <= b.0));
+    }
+
+    #[test]
+    fn gaps_keep_what_they_are_given(a in far_gaps(), b in far_gaps(), places in (0.0..1.0_f64, 0.0..1.0_f64)) {
+        let [x, y] = [&a, &b].map(|gaps| gaps_from(gaps));
+        prop_assert_eq!(x.iter().collect::<Vec<_>>(), a.clone());
+        prop_assert_eq!((x.len(), x.is_empty(), x.measure()), (a.len(), a.is_empty(), length(&a)));
+        prop_assert_eq!(x.intersect(&y).iter().collect::<Vec<_>>(), common(&a, &b));
+        let (first, last) = a.first().zip(a.last()).map_or((0, 0), |(first, last)| (first.0 - 9, last.1 + 9));
+        let at = |place: f64| first + ((last - first) as f64 * place) as i64;
+        // Cut anywhere, and right where gaps begin and end.
+        let cuts = a.iter().step_by(7).flat_map(|gap| [gap.0, gap.1]).chain([at(places.0), at(places.1), first, last]);
+        for from in cuts.clone() {
+            for to in cuts.clone() {
+                prop_assert_eq!(x.measure_within(from, to), length(&common(&a, &[(from, to)])));
+            }
+        }
     }
 
     #[test]
@@ -101,6 +151,26 @@ proptest! {
             prop_assert_eq!(stats.min, values.iter().copied().min().unwrap_or(0));
             prop_assert_eq!(stats.max, values.iter().copied().max().unwrap_or(0));
             prop_assert_eq!(&stats.quantiles, &quantiles(&mut values, &[0.5]));
+        }
+    }
+
+    #[test]
+    fn statistics_of_kinds_are_those_of_their_values(
+        pairs in prop::collection::vec((0_u32..6, prop_oneof![0_i64..8, 0_i64..5000]), 0..300),
+        chosen in prop::collection::btree_set(0_u32..6, 0..6),
+        limit in 0_i64..6000,
+    ) {
+        let (kinds, values): (Vec<u32>, Vec<i64>) = pairs.iter().copied().unzip();
+        let by_kind = ByKind::new(6, &kinds, &values);
+        let chosen: Vec<u32> = chosen.into_iter().collect();
+        let mine = pairs.iter().filter(|(kind, _)| chosen.contains(kind)).map(|&(_, value)| (0, value));
+        let qs = [0.0, 0.25, 0.5, 0.9, 0.99, 1.0];
+        prop_assert_eq!(by_kind.stats(&chosen, &qs), grouped(1, mine, &qs).remove(0));
+        for kind in 0..6 {
+            let under = pairs.iter().filter(|pair| pair.0 == kind && pair.1 < limit).map(|pair| pair.1);
+            prop_assert_eq!(by_kind.count_under(kind, limit), under.clone().count());
+            prop_assert_eq!(by_kind.total_under(kind, limit), under.sum::<i64>());
+            prop_assert_eq!(by_kind.count(kind), kinds.iter().filter(|one| **one == kind).count());
         }
     }
 
@@ -186,7 +256,7 @@ fn no_value_has_no_quantile() {
 #[test]
 fn an_empty_op_splits_a_gap() {
     let gaps = gaps_of(&[(0, 10), (15, 15), (20, 30)]);
-    assert_eq!(gaps.spans(), [(10, 15), (15, 20)]);
+    assert_eq!(gaps.iter().collect::<Vec<_>>(), [(10, 15), (15, 20)]);
     assert_eq!(gaps.measure_within(12, 18), 6);
 }
 

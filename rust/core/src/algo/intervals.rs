@@ -1,4 +1,4 @@
-//! Sets of disjoint half-open time intervals: union, gaps, intersection, and the measure inside a span.
+//! Sets of disjoint half-open time intervals: union, intersection, and the measure inside a span.
 
 /// Intervals between two noted sums of the lengths before them.
 const STRIDE: usize = 64;
@@ -10,30 +10,6 @@ pub struct IntervalSet {
     /// Measure of the intervals before each [`STRIDE`]-th one.
     before: Vec<i64>,
     measure: i64,
-}
-
-/// Finds the gaps between ops that come in order of their start.
-#[derive(Debug, Default)]
-pub struct GapFinder {
-    gaps: Vec<(i64, i64)>,
-    /// First start and latest end so far.
-    window: Option<(i64, i64)>,
-}
-
-impl GapFinder {
-    /// Adds the next op. An empty op splits a gap in two that touch.
-    pub fn push(&mut self, start: i64, end: i64) {
-        let (first, reached) = self.window.unwrap_or((start, start));
-        if start > reached {
-            self.gaps.push((reached, start));
-        }
-        self.window = Some((first, reached.max(end)));
-    }
-
-    /// First start and last end of all ops, and the gaps between.
-    pub fn finish(self) -> ((i64, i64), IntervalSet) {
-        (self.window.unwrap_or((0, 0)), IntervalSet::from_disjoint(self.gaps))
-    }
 }
 
 impl IntervalSet {

@@ -1,7 +1,9 @@
-//! Algorithms without input, output or model: intervals, quantiles, grouping, enclosing ranges, correlation, top-k.
+//! Algorithms without input, output or model: intervals, gaps, quantiles, grouping, enclosing ranges, correlation, top-k.
 
+pub mod by_kind;
 pub mod enclosed;
 pub mod enclosing;
+pub mod gaps;
 pub mod grouping;
 pub mod intervals;
 pub mod join;

@@ -18,13 +18,13 @@ pub fn quantiles<V: Value>(values: &mut [V], qs: &[f64]) -> Vec<Option<f64>> {
             let b = right.iter().copied().min().unwrap_or(a);
             let (a, b) = (a.ns(), b.ns());
             from = low;
-            Some(lerp(a as f64, b as f64, position - low as f64))
+            Some(between(a as f64, b as f64, position - low as f64))
         })
         .collect()
 }
 
-/// numpy's interpolation, rounding included: from the nearer of both ends.
-fn lerp(a: f64, b: f64, t: f64) -> f64 {
+/// The value at share `t` of the way from `a` to `b`, as numpy rounds it: from the nearer of both ends.
+pub(super) fn between(a: f64, b: f64, t: f64) -> f64 {
     let difference = b - a;
     if t >= 0.5 { b - difference * (1.0 - t) } else { a + difference * t }
 }

@@ -69,12 +69,10 @@ pub(super) fn category(input: &Input<'_>, kind: &OpKind) -> u16 {
 }
 
 /// The sums of each kernel kind.
-fn sums_of_kinds(ops: &Ops) -> Vec<Sum> {
-    let mut sums = vec![Sum::default(); ops.kinds.len()];
-    for (row, &kind) in ops.kind.iter().enumerate() {
-        sums[kind as usize].add(1, ops.duration(row));
-    }
-    sums
+fn sums_of_kinds(input: &Input<'_>) -> Vec<Sum> {
+    let durations = &input.derived.kernel_durations;
+    let sum = |(kind, _)| Sum { calls: durations.count(&[kind]), total: durations.total(&[kind]) };
+    (0_u32..).zip(&input.events.kernels.kinds).map(sum).collect()
 }
 
 /// The sums of kinds, added up by number.
@@ -218,7 +216,7 @@ impl super::Analysis for Analysis {
         if events.kernels.is_empty() {
             return Outcome::Missing(no_kernels_in(events));
         }
-        let of_kinds = sums_of_kinds(&events.kernels);
+        let of_kinds = sums_of_kinds(input);
         let total = of_kinds.iter().fold(0_i64, |sum, of_kind| sum.saturating_add(of_kind.total));
         let [categories, names, by_step] = <[TableSpec; 3]>::try_from(table_specs()).expect("three tables");
         let rules = if input.options.categories.own_rules() > 0 { "built-in plus file" } else { "built-in" };

@@ -33,6 +33,8 @@ struct Group {
     name: u32,
     /// Index into the devices.
     device: u32,
+    /// Kinds of its kernels.
+    kinds: Vec<u32>,
     /// Rows of the kernels, in order of their start.
     rows: Vec<u32>,
     /// Start and end of each.
@@ -60,12 +62,23 @@ impl Collectives {
                 return usize::MAX;
             }
             *numbers.entry((kind.name, kind.device)).or_insert_with(|| {
-                groups.push(Group { name: kind.name, device: kind.device, rows: Vec::new(), spans: Vec::new() });
+                groups.push(Group {
+                    name: kind.name,
+                    device: kind.device,
+                    kinds: Vec::new(),
+                    rows: Vec::new(),
+                    spans: Vec::new(),
+                });
                 groups.len() - 1
             })
         };
         let group_of_kind: Vec<usize> = ops.kinds.iter().map(&mut group).collect();
         if !groups.is_empty() {
+            for (kind, &group) in (0_u32..).zip(&group_of_kind) {
+                if let Some(group) = groups.get_mut(group) {
+                    group.kinds.push(kind);
+                }
+            }
             for (row, &kind) in (0_u32..).zip(&ops.kind) {
                 if let Some(group) = groups.get_mut(group_of_kind[kind as usize]) {
                     group.rows.push(row);

@@ -3,14 +3,17 @@
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Options;
 use super::attribution::Attribution;
 use super::detect;
 use super::device_time::{self, DeviceTime};
 use super::ended_gap::EndedGap;
+use super::graphs;
 use super::iterations::Steps;
+use super::kernel_durations::KernelDurations;
+use super::nvtx::Coverage;
 use super::timeline::Timeline;
-use crate::algo::intervals::IntervalSet;
+use super::{Columns, Options};
+use crate::algo::gaps::Gaps;
 use crate::algo::join::{CorrelationIndex, NONE};
 use crate::model::events::{Events, Ops};
 use crate::model::ints::Ints;
@@ -22,7 +25,7 @@ pub struct DeviceActivity {
     /// First op start to last op end.
     pub window: (i64, i64),
     /// The gaps between its ops.
-    pub idle: IntervalSet,
+    pub idle: Gaps,
     /// Measure of the union of kernels and graph executions.
     pub kernel_busy_ns: i64,
 }
@@ -58,12 +61,12 @@ pub struct Needs {
     /// The steps of the engine.
     pub steps: bool,
     /// Where the time of each device went, and why it idled.
-    pub gaps: Gaps,
+    pub gaps: KeptGaps,
 }
 
 /// Which idle gaps are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Gaps {
+pub enum KeptGaps {
     /// None: nobody looks at device time.
     #[default]
     None,
@@ -75,7 +78,7 @@ pub enum Gaps {
 
 impl Needs {
     /// What a report takes.
-    const REPORT: Self = Self { attribution: true, categories: true, steps: true, gaps: Gaps::Longest };
+    const REPORT: Self = Self { attribution: true, categories: true, steps: true, gaps: KeptGaps::Longest };
 }
 
 /// Shared results.
@@ -95,6 +98,12 @@ pub struct Derived {
     /// For each graph execution, whether its kernels were traced one by one as well: then it is busy time, but no
     /// kernel of its own.
     pub graph_is_double: Vec<bool>,
+    /// Launches of CUDA graphs that were traced node by node.
+    pub node_launches: Vec<graphs::Launch>,
+    /// Durations of kernels by kind.
+    pub kernel_durations: KernelDurations,
+    /// By process, how much kernel time is known to belong to a range.
+    pub coverage: Vec<Coverage>,
     /// Kernels by NVTX range; `None` if it was not asked for or nothing can be attributed.
     pub attribution: Option<Attribution>,
     /// The category of each name of [`Events::names`], as far as it is a kernel's.
@@ -108,7 +117,8 @@ pub struct Derived {
 }
 
 impl Derived {
-    /// Computes what the analyses share. The correlation ids of calls are gone afterwards: nothing else needs them.
+    /// Computes what the analyses share. Columns that none of them needs are gone afterwards, unless they are to stay:
+    /// the correlation ids of calls and kernels, and where ranges start.
     pub fn new(events: &mut Events, options: &Options, progress: &Progress) -> Self {
         Self::of(events, options, Needs::REPORT, progress)
     }
@@ -116,40 +126,68 @@ impl Derived {
     /// Computes what is needed of that, in the same way.
     pub fn of(events: &mut Events, options: &Options, needs: Needs, progress: &Progress) -> Self {
         let (call_of, sharing, naive_joins) = progress.timed("find calls", || call_of(events));
-        events.calls.correlation = Ints::default();
-        let events = &*events;
+        let for_report = needs == Needs::REPORT;
+        let (graph_is_double, node_launches) = rayon::join(
+            || graph_is_double(events),
+            || if for_report { graphs::node_launches(events, &call_of) } else { Vec::new() },
+        );
+        if options.columns == Columns::Needed {
+            events.calls.correlation = Ints::default();
+            events.kernels.correlation = Ints::default();
+        }
         let mut derived = Self {
             call_of,
             sharing,
             naive_joins,
             activity: Vec::new(),
             devices_of_process: devices_of_process(events),
-            graph_is_double: graph_is_double(events),
+            graph_is_double,
+            node_launches,
+            kernel_durations: KernelDurations::default(),
             attribution: None,
+            coverage: Vec::new(),
             category_of_name: if needs.categories { category_of_name(events, options) } else { Vec::new() },
             steps: Steps::default(),
             time: Vec::new(),
-            keeps_gaps: needs.gaps == Gaps::Every,
+            keeps_gaps: needs.gaps == KeptGaps::Every,
         };
         // Attribution first: its scratch memory is gone before the gaps are gathered.
         if needs.attribution && options.nvtx_kernel_map && !events.ranges.is_empty() && events.can_join() {
             derived.attribution =
                 Some(progress.timed("attribute kernels", || Attribution::new(events, &derived, progress)));
         }
-        if needs.steps {
-            derived.steps = progress.timed("find steps", || {
-                detect::steps(&detect::Seen {
-                    events,
-                    call_of: &derived.call_of,
-                    graph_is_double: &derived.graph_is_double,
-                    category_of_name: &derived.category_of_name,
-                    categories: options.categories.names(),
-                    has_step_range: options.has_step_range,
-                })
-            });
+        if for_report {
+            derived.coverage = Coverage::of_processes(events, &derived);
         }
-        if needs.gaps == Gaps::None {
+        let find_steps = || {
+            detect::steps(&detect::Seen {
+                events,
+                call_of: &derived.call_of,
+                graph_is_double: &derived.graph_is_double,
+                category_of_name: &derived.category_of_name,
+                categories: options.categories.names(),
+                has_step_range: options.has_step_range,
+            })
+        };
+        let (steps, durations) = progress.timed("find steps, sort durations", || {
+            let steps = || if needs.steps { find_steps() } else { Steps::default() };
+            let durations =
+                || if for_report { KernelDurations::new(&events.kernels) } else { KernelDurations::default() };
+            rayon::join(steps, durations)
+        });
+        (derived.steps, derived.kernel_durations) = (steps, durations);
+        if needs.gaps == KeptGaps::None {
             return derived;
+        }
+        // Who asks when ranges were open: phases, windows, message sizes, the creation of graph nodes, and the span of a
+        // trace without GPU ops.
+        let asks_when = options.phases.is_some()
+            || events.window.is_some()
+            || !events.payloads.is_empty()
+            || !events.graph_nodes.is_empty()
+            || !events.has_gpu_ops();
+        if options.columns == Columns::Needed && !asks_when {
+            events.ranges.start = Vec::new();
         }
         let is_communication = |category| options.categories.is_communication(category);
         let swept =

@@ -21,7 +21,7 @@ use super::iterations::Step;
 use super::op_order::{OpAt, OpOrder};
 use super::suspects::{self, Suspect};
 use super::timeline::Timeline;
-use crate::algo::intervals::GapFinder;
+use crate::algo::gaps::GapFinder;
 use crate::algo::join::NONE;
 use crate::algo::topk::smallest_by;
 use crate::model::events::Events;

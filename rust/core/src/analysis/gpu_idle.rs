@@ -55,7 +55,7 @@ fn gap_table(input: &Input<'_>, spec: TableSpec) -> Table {
     let of_device = |(device, activity): (usize, &'_ DeviceActivity)| {
         // The longest of each device first: the longest of all are among them.
         let order = |a: &(i64, i64), b: &(i64, i64)| (Reverse(a.1 - a.0), a.0).cmp(&(Reverse(b.1 - b.0), b.0));
-        let longest = smallest_by(activity.idle.spans().iter().copied(), spec.max_rows(), order);
+        let longest = smallest_by(activity.idle.iter(), spec.max_rows(), order);
         longest.into_iter().map(move |gap| (device, gap))
     };
     let gaps = || input.derived.activity.iter().enumerate().flat_map(of_device);
@@ -66,7 +66,7 @@ fn gap_table(input: &Input<'_>, spec: TableSpec) -> Table {
     let rows = smallest_by(gaps(), spec.max_rows(), order).into_iter().map(|(device, (start, end))| {
         device_cells(input, device).into_iter().chain([start.into(), end.into(), (end - start).into()]).collect()
     });
-    let total = input.derived.activity.iter().map(|activity| activity.idle.spans().len()).sum();
+    let total = input.derived.activity.iter().map(|activity| activity.idle.len()).sum();
     let rows: Vec<_> = rows.collect();
     Table::new(spec, total, rows)
 }
@@ -75,7 +75,7 @@ fn size_table(input: &Input<'_>, spec: TableSpec) -> Table {
     let mut rows = Vec::new();
     for (device, activity) in input.derived.activity.iter().enumerate() {
         let mut sizes = [(0_i64, 0_i64); BUCKETS.len()];
-        for (start, end) in activity.idle.spans() {
+        for (start, end) in activity.idle.iter() {
             let bucket = BUCKETS.partition_point(|&(_, limit)| limit <= end - start);
             sizes[bucket].0 += 1;
             sizes[bucket].1 += end - start;

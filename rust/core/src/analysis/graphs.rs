@@ -34,7 +34,8 @@ pub(super) fn mode(graph_executions: usize, graph_kernels: usize, graph_launches
 
 /// One launch of a graph in node mode.
 #[derive(Debug, Clone, Copy)]
-struct Launch {
+pub struct Launch {
+    process: u32,
     graph_id: i64,
     start: i64,
     end: i64,
@@ -68,29 +69,61 @@ impl Membership<'_> {
     }
 }
 
-fn node_launches(events: &Events, membership: &Membership<'_>) -> Graphs {
+/// The launches whose nodes were traced, told by process and correlation id.
+pub(super) fn node_launches(events: &Events, call_of: &[Vec<u32>; 4]) -> Vec<Launch> {
+    let membership = Membership { events, call_of, launches: events.launches_graphs() };
     let mut launches: FxHashMap<(u32, i64), Launch> = FxHashMap::default();
     for (table, ops) in events.op_tables().into_iter().enumerate().take(3) {
-        let identified =
-            |&row: &usize| ops.correlation.get(row) != 0 && !events.lacks_process(ops.kind_of(row).process);
-        for row in (0..ops.len()).filter(identified).filter(|&row| membership.is_node(table, ops, row)) {
-            let (start, end, graph_id) = (ops.start[row], ops.end(row), ops.kind_of(row).graph_id);
-            let launch = launches.entry((ops.kind_of(row).process, ops.correlation.get(row))).or_insert(Launch {
-                graph_id,
-                start,
-                end,
-                kernels: 0,
-            });
-            launch.start = launch.start.min(start);
-            launch.end = launch.end.max(end);
-            launch.graph_id = launch.graph_id.max(graph_id);
-            launch.kernels += i64::from(table == 0);
+        // The nodes of a launch stand side by side in most exports: they are added up before they are looked up.
+        let mut last: Option<((u32, i64), Launch)> = None;
+        for row in (0..ops.len()).filter(|&row| membership.is_node(table, ops, row)) {
+            let (kind, id) = (ops.kind_of(row), ops.correlation.get(row));
+            if id == 0 || events.lacks_process(kind.process) {
+                continue;
+            }
+            let node = Launch {
+                process: kind.process,
+                graph_id: kind.graph_id,
+                start: ops.start[row],
+                end: ops.end(row),
+                kernels: i64::from(table == 0),
+            };
+            let key = (kind.process, id);
+            match &mut last {
+                Some((of, launch)) if *of == key => launch.add(&node),
+                _ => {
+                    if let Some(done) = last.replace((key, node)) {
+                        add(&mut launches, done);
+                    }
+                }
+            }
+        }
+        if let Some(done) = last {
+            add(&mut launches, done);
         }
     }
+    launches.into_values().collect()
+}
+
+fn add(launches: &mut FxHashMap<(u32, i64), Launch>, (key, part): ((u32, i64), Launch)) {
+    launches.entry(key).and_modify(|launch| launch.add(&part)).or_insert(part);
+}
+
+impl Launch {
+    /// Adds other nodes of the same launch.
+    fn add(&mut self, other: &Self) {
+        self.start = self.start.min(other.start);
+        self.end = self.end.max(other.end);
+        self.graph_id = self.graph_id.max(other.graph_id);
+        self.kernels += other.kernels;
+    }
+}
+
+fn graphs_of(events: &Events, launches: &[Launch]) -> Graphs {
     let mut graphs = Graphs::new();
-    for ((process, _), launch) in launches {
-        let pid = events.processes[process as usize].key.pid();
-        let graph = graphs.entry((pid, process, Some(launch.graph_id).filter(|&id| id != 0))).or_default();
+    for launch in launches {
+        let pid = events.processes[launch.process as usize].key.pid();
+        let graph = graphs.entry((pid, launch.process, Some(launch.graph_id).filter(|&id| id != 0))).or_default();
         graph.launches += 1;
         graph.kernels.push(launch.kernels);
         graph.durations.push(launch.end - launch.start);
@@ -211,7 +244,7 @@ impl super::Analysis for Analysis {
         let graph_launches =
             (0..calls.len()).filter(|&i| membership.launches[calls.kind[i] as usize] && events.counts_call(i)).count();
         let mode = mode(events.graphs.len(), graph_kernels, graph_launches);
-        let mut graphs = node_launches(events, &membership);
+        let mut graphs = graphs_of(events, &input.derived.node_launches);
         add_traced_graphs(input, &mut graphs);
         let all = i64::try_from(kernels.len()).unwrap_or(i64::MAX);
         let [spec] = <[TableSpec; 1]>::try_from(self.spec().tables).expect("one table");

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::algo::grouping::Stats;
 use crate::algo::topk::smallest_by;
-use crate::model::events::{Events, OpKind};
+use crate::model::events::Events;
 use crate::model::section::{Section, SectionSpec};
 use crate::model::table::{Cell, ColumnSpec, Table, TableSpec};
 
@@ -49,22 +49,17 @@ pub(super) struct Group {
 }
 
 /// All kernels in groups; `by_process` splits them further.
-pub(super) fn groups(events: &Events, by_process: bool, percentiles: bool) -> Vec<Group> {
-    let ops = &events.kernels;
-    let mut numbers: FxHashMap<(Option<u32>, u32, u32), u32> = FxHashMap::default();
-    let mut keys = Vec::new();
-    let group = |kind: &OpKind| {
-        let key = (by_process.then_some(kind.process), kind.device, kind.name);
-        *numbers.entry(key).or_insert_with(|| {
-            keys.push(key);
-            u32::try_from(keys.len() - 1).unwrap_or(u32::MAX)
-        })
+pub(super) fn groups(input: &Input<'_>, by_process: bool) -> Vec<Group> {
+    let mut kinds: FxHashMap<(Option<u32>, u32, u32), Vec<u32>> = FxHashMap::default();
+    for (number, kind) in (0_u32..).zip(&input.events.kernels.kinds) {
+        kinds.entry((by_process.then_some(kind.process), kind.device, kind.name)).or_default().push(number);
+    }
+    let quantiles = if input.options.kernel_percentiles { QUANTILES } else { &[] };
+    let group = |((process, device, name), kinds): (_, Vec<u32>)| {
+        let stats = input.derived.kernel_durations.stats(&kinds, quantiles);
+        Group { process, device, name, stats }
     };
-    let group_of_kind: Vec<u32> = ops.kinds.iter().map(group).collect();
-    let rows = ops.kind.iter().enumerate().map(|(row, &kind)| (group_of_kind[kind as usize], row));
-    let stats = ops.length.grouped(keys.len(), rows, if percentiles { QUANTILES } else { &[] });
-    let group = |((process, device, name), stats)| Group { process, device, name, stats };
-    keys.into_iter().zip(stats).map(group).collect()
+    kinds.into_iter().map(group).collect()
 }
 
 /// The cells of a group, in the order of [`columns`].
@@ -134,7 +129,7 @@ impl super::Analysis for Analysis {
         if events.kernels.is_empty() {
             return Outcome::Missing(no_kernels_in(events));
         }
-        let groups = groups(events, false, input.options.kernel_percentiles);
+        let groups = groups(input, false);
         let total = groups.iter().fold(0_i64, |sum, group| sum.saturating_add(group.stats.total));
         let [spec] = <[TableSpec; 1]>::try_from(self.spec().tables).expect("one table");
         let mut limitations: Vec<String> = graph_mode_limit(events).into_iter().collect();

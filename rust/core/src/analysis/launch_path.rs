@@ -22,6 +22,7 @@ use super::{
 };
 use crate::algo::join::NONE;
 use crate::model::events::Events;
+use crate::model::ints::Ints;
 use crate::model::section::{Absence, Section, SectionSpec};
 use crate::model::strings::api_base_name;
 use crate::model::table::{ColumnSpec, TableSpec};
@@ -66,8 +67,10 @@ impl<'a> CallGroups<'a> {
 struct Launches<'a> {
     events: &'a Events,
     derived: &'a Derived,
-    /// Start of the first op of each call; `i64::MAX` for a call without ops.
-    first_op: Vec<i64>,
+    /// Whether each call has ops.
+    has_ops: Vec<bool>,
+    /// From the end of each call to the start of its first op; 0 where that op starts during the call, and without ops.
+    queue_ns: Ints,
     /// Ops by kind of call.
     ops_of_kind: Vec<i64>,
     /// For each kernel, whether it is of a graph.
@@ -77,7 +80,8 @@ struct Launches<'a> {
 }
 
 impl<'a> Launches<'a> {
-    fn new(input: &Input<'a>) -> Self {
+    /// The launches, and the start of the first op of each call: `i64::MAX` for a call without ops.
+    fn new(input: &Input<'a>) -> (Self, Vec<i64>) {
         let (events, derived) = (input.events, input.derived);
         let calls = &events.calls;
         let mut first_op = vec![i64::MAX; calls.len()];
@@ -95,17 +99,17 @@ impl<'a> Launches<'a> {
             in_graph[kind as usize] || call != NONE && is_graph_launch[calls.kind[call as usize] as usize]
         };
         let is_graph_kernel = events.kernels.kind.par_iter().zip(&derived.call_of[0]).map(is_graph_kernel).collect();
-        Self { events, derived, first_op, ops_of_kind, is_graph_kernel, is_graph_launch }
+        let has_ops = first_op.iter().map(|&first| first != i64::MAX).collect();
+        let mut queue_ns = Ints::default();
+        for (call, &first) in first_op.iter().enumerate() {
+            queue_ns.push(if first == i64::MAX { 0 } else { (first - calls.end(call)).max(0) });
+        }
+        (Self { events, derived, has_ops, queue_ns, ops_of_kind, is_graph_kernel, is_graph_launch }, first_op)
     }
 
     /// Calls with ops.
     fn rows(&self) -> impl Iterator<Item = usize> + Clone + '_ {
-        self.first_op.iter().enumerate().filter(|(_, first)| **first != i64::MAX).map(|(row, _)| row)
-    }
-
-    /// From the end of a call to the start of its first op; `None` where the op starts during the call.
-    fn queue_ns(&self, call: usize) -> Option<i64> {
-        Some(self.first_op[call] - self.events.calls.end(call)).filter(|&wait| wait > 0)
+        self.has_ops.iter().enumerate().filter(|(_, has_ops)| **has_ops).map(|(row, _)| row)
     }
 
     /// Whether a call launches a graph.
@@ -198,7 +202,9 @@ impl super::Analysis for Analysis {
         if let Some(absence) = absent(events) {
             return Outcome::Missing(absence);
         }
-        let launches = Launches::new(input);
+        let (launches, first_op) = Launches::new(input);
+        let by_step = steps::table(&launches, &first_op);
+        drop(first_op);
         let by_api = calls::Calls::new(input, &launches);
         let graph_kernels = launches.is_graph_kernel.iter().filter(|is_one| **is_one).count();
         let [graph_kernels, kernels] =
@@ -215,7 +221,7 @@ impl super::Analysis for Analysis {
             ],
             tables: vec![
                 by_api.table(events),
-                steps::table(&launches),
+                by_step,
                 runs::table(&launches),
                 overheads::table(input),
                 capture::table(input),

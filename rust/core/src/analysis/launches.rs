@@ -5,15 +5,17 @@
 //! of 100 ms bins (from the window's start, per device) that meets the rule; a trace shorter than a bin is one bin.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::kernel_durations::KernelDurations;
 use super::kernels::QUANTILES;
 use super::{
     Availability, GRAPH_TRACE, Input, Outcome, Probe, graph_mode_limit, no_kernels, no_kernels_in, share,
     with_kernel_table,
 };
-use crate::algo::grouping::Stats;
 use crate::algo::topk::smallest_by;
 use crate::model::events::Events;
 use crate::model::section::{Section, SectionSpec};
@@ -54,40 +56,19 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// Figures of each group of kernels; `group_of_kind` tells the group of a kind, and every group is below `groups`.
-    pub(super) fn of_groups(events: &Events, groups: usize, group_of_kind: &[u32]) -> Vec<Self> {
-        let ops = &events.kernels;
-        let mut windows = vec![(i64::MAX, i64::MIN); groups];
-        let mut under = vec![[0_i64; 3]; groups];
-        for (row, &kind) in ops.kind.iter().enumerate() {
-            let group = group_of_kind[kind as usize] as usize;
-            let (start, length) = (ops.start[row], ops.duration(row));
-            let window = &mut windows[group];
-            *window = (window.0.min(start), window.1.max(start + length));
-            for (count, limit) in under[group].iter_mut().zip(SHARES_UNDER_NS) {
-                *count += i64::from(length < limit);
-            }
+    /// Figures of the kernels of some kinds.
+    pub(super) fn of_kinds(durations: &KernelDurations, kinds: &[u32]) -> Self {
+        let stats = durations.stats(kinds, QUANTILES);
+        let window_ns = durations.span(kinds).map_or(0, |(start, end)| end - start);
+        let per_second = rate(stats.count, window_ns);
+        Self {
+            launches: stats.count,
+            window_ns,
+            per_second,
+            under: SHARES_UNDER_NS.map(|limit| share(durations.count_under(kinds, limit), stats.count)),
+            storm: is_storm(per_second, stats.quantiles[0]),
+            quantiles: stats.quantiles,
         }
-        let rows = ops.kind.iter().enumerate().map(|(row, &kind)| (group_of_kind[kind as usize], row));
-        let stats = ops.length.grouped(groups, rows, QUANTILES);
-        let rates = |((stats, window), under): ((Stats, (i64, i64)), [i64; 3])| {
-            let window_ns = if stats.count == 0 { 0 } else { window.1 - window.0 };
-            let per_second = rate(stats.count, window_ns);
-            Self {
-                launches: stats.count,
-                window_ns,
-                per_second,
-                under: under.map(|count| share(count, stats.count)),
-                storm: is_storm(per_second, stats.quantiles[0]),
-                quantiles: stats.quantiles,
-            }
-        };
-        stats.into_iter().zip(windows).zip(under).map(rates).collect()
-    }
-
-    /// Figures of all kernels.
-    pub(super) fn of_all(events: &Events) -> Option<Self> {
-        Self::of_groups(events, 1, &vec![0; events.kernels.kinds.len()]).pop()
     }
 
     /// How many kernels.
@@ -153,7 +134,25 @@ fn storms(events: &Events) -> Vec<Storm> {
     let ops = &events.kernels;
     let mut counts: FxHashMap<Place, i64> = FxHashMap::default();
     let place = |row: usize| (ops.kind_of(row).device, bins.of(ops.start[row]));
-    (0..ops.len()).for_each(|row| *counts.entry(place(row)).or_default() += 1);
+    // Kernels of a device come in order in most exports: the next one is in the bin of the one before.
+    let mut open = vec![(i64::MAX, i64::MIN, 0_i64); events.devices.len()];
+    for (row, &start) in ops.start.iter().enumerate() {
+        let (from, to, count) = &mut open[ops.kind_of(row).device as usize];
+        if (*from..*to).contains(&start) {
+            *count += 1;
+            continue;
+        }
+        let (device, bin) = place(row);
+        if *count > 0 {
+            *counts.entry((device, bins.of(*from))).or_default() += *count;
+        }
+        // The last bin has no end.
+        let end = if bin == bins.last { i64::MAX } else { bins.first + (bin + 1) * bins.length };
+        (*from, *to, *count) = (bins.first + bin * bins.length, end, 1);
+    }
+    for (device, &(from, _, count)) in (0_u32..).zip(&open).filter(|(_, open)| open.2 > 0) {
+        *counts.entry((device, bins.of(from))).or_default() += count;
+    }
     // Only bins with many launches can be storms: the durations of all others are never gathered.
     let slowest = STORM_RULES.iter().map(|rule| rule.0).fold(f64::INFINITY, f64::min);
     counts.retain(|_, launches| rate(*launches, bins.length).is_some_and(|rate| rate >= slowest));
@@ -208,15 +207,20 @@ fn storm_table(events: &Events, spec: TableSpec) -> Table {
     Table::new(spec, storms.len(), rows)
 }
 
-fn tiny_table(events: &Events, spec: TableSpec) -> Table {
-    let ops = &events.kernels;
-    let tiny = (0..ops.len()).filter(|&row| ops.duration(row) <= TINY_NS);
-    let stats = ops.length.grouped(events.names.len(), tiny.map(|row| (ops.kind_of(row).name, row)), &[]);
-    let kernels: Vec<_> = stats.into_iter().zip(events.names.texts()).filter(|(stats, _)| stats.count > 0).collect();
-    let rows =
-        smallest_by(&kernels, spec.max_rows(), |a, b| (Reverse(a.0.count), &a.1).cmp(&(Reverse(b.0.count), &b.1)))
-            .into_iter()
-            .map(|(stats, name)| vec![Cell::from(*name), stats.count.into(), stats.mean().into()]);
+fn tiny_table(input: &Input<'_>, spec: TableSpec) -> Table {
+    let (events, durations) = (input.events, &input.derived.kernel_durations);
+    let mut sums: BTreeMap<u32, (i64, i64)> = BTreeMap::new();
+    for (number, kind) in (0_u32..).zip(&events.kernels.kinds) {
+        let (calls, total) = durations.under(number, TINY_NS + 1);
+        let sum = sums.entry(kind.name).or_default();
+        *sum = (sum.0 + calls, sum.1 + total);
+    }
+    let tiny = sums.into_iter().filter(|(_, (calls, _))| *calls > 0);
+    let kernels: Vec<_> = tiny.map(|(name, (calls, total))| (calls, events.names.text(name), total)).collect();
+    let order = |a: &&(i64, &Arc<str>, i64), b: &&(i64, &Arc<str>, i64)| (Reverse(a.0), a.1).cmp(&(Reverse(b.0), b.1));
+    let rows = smallest_by(&kernels, spec.max_rows(), order)
+        .into_iter()
+        .map(|&(calls, name, total)| vec![Cell::from(name), calls.into(), (total as f64 / calls as f64).into()]);
     Table::new(spec, kernels.len(), rows)
 }
 
@@ -259,13 +263,15 @@ impl super::Analysis for Analysis {
 
     fn run(&self, input: &Input<'_>) -> Outcome {
         let events = input.events;
-        let Some(rates) = Rates::of_all(events).filter(|_| !events.kernels.is_empty()) else {
+        if events.kernels.is_empty() {
             return Outcome::Missing(no_kernels_in(events));
-        };
+        }
+        let kinds: Vec<u32> = (0_u32..).zip(&events.kernels.kinds).map(|(kind, _)| kind).collect();
+        let rates = Rates::of_kinds(&input.derived.kernel_durations, &kinds);
         let [storms, tiny] = <[TableSpec; 2]>::try_from(self.spec().tables).expect("two tables");
         Outcome::Ok(Section {
             summary: rates.cells(),
-            tables: vec![storm_table(events, storms), tiny_table(events, tiny)],
+            tables: vec![storm_table(events, storms), tiny_table(input, tiny)],
             derived_from: with_kernel_table(input.schema, &["StringIds"]),
             limitations: graph_mode_limit(events).into_iter().collect(),
             warnings: Vec::new(),

@@ -24,6 +24,7 @@ mod gap_place;
 mod gpu_idle;
 mod graphs;
 mod host_work;
+mod kernel_durations;
 mod kernels;
 mod launch_path;
 mod launches;
@@ -54,6 +55,17 @@ pub struct Options {
     pub categories: Categories,
     /// Whether the user named the ranges that are steps.
     pub has_step_range: bool,
+    /// Which columns stay once what sections share is known.
+    pub columns: Columns,
+}
+
+/// Which columns of events stay once what several analyses need is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Columns {
+    /// Those that a section needs.
+    Needed,
+    /// All of them.
+    All,
 }
 
 /// What an analysis works on.

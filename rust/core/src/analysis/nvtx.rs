@@ -8,9 +8,11 @@
 
 use std::cmp::Reverse;
 
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::attribution::NameWork;
+use super::derived::Derived;
 use super::{
     Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, NVTX, Outcome, Probe, RUNTIME, TRACE_CUDA, TRACE_NVTX, counted,
     empty_window, graph_mode_limit, share, with_kernel_table,
@@ -26,6 +28,8 @@ pub(super) struct Analysis;
 
 const QUANTILES: &[f64] = &[0.5, 0.9];
 const LOW_COVERAGE: f64 = 0.70;
+/// Rows that one task looks at.
+const CHUNK: usize = 1 << 18;
 
 /// Columns of the table, also of the one that splits it by process.
 pub(super) fn columns() -> Vec<ColumnSpec> {
@@ -136,7 +140,7 @@ pub(super) fn table(events: &Events, spec: TableSpec, groups: &[Group]) -> Table
 
 /// How much kernel time is known to belong to a range.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Coverage {
+pub struct Coverage {
     kernels: i64,
     correlated: i64,
     attributed: i64,
@@ -146,34 +150,51 @@ pub(super) struct Coverage {
 
 impl Coverage {
     /// The coverage of all kernels.
-    fn of_all(input: &Input<'_>) -> Self {
-        Self::of_processes(input).iter().fold(Self::default(), |all, part| Self {
-            kernels: all.kernels + part.kernels,
-            correlated: all.correlated + part.correlated,
-            attributed: all.attributed + part.attributed,
-            total_ns: all.total_ns.saturating_add(part.total_ns),
-            attributed_ns: all.attributed_ns.saturating_add(part.attributed_ns),
-        })
+    fn of_all(derived: &Derived) -> Self {
+        derived.coverage.iter().fold(Self::default(), Self::with)
+    }
+
+    fn with(self, other: &Self) -> Self {
+        Self {
+            kernels: self.kernels + other.kernels,
+            correlated: self.correlated + other.correlated,
+            attributed: self.attributed + other.attributed,
+            total_ns: self.total_ns.saturating_add(other.total_ns),
+            attributed_ns: self.attributed_ns.saturating_add(other.attributed_ns),
+        }
     }
 
     /// The coverage of the kernels of each process.
-    pub(super) fn of_processes(input: &Input<'_>) -> Vec<Self> {
-        let tables = input.events.op_tables();
-        let mut by_process = vec![Self::default(); input.events.processes.len()];
-        for (table, row) in input.derived.kernel_rows(input.events) {
-            let (length, call) = (tables[table].duration(row), input.derived.call_of[table][row]);
-            let coverage = &mut by_process[tables[table].kind_of(row).process as usize];
-            coverage.kernels += 1;
-            coverage.total_ns = coverage.total_ns.saturating_add(length);
-            if call == NONE {
-                continue;
-            }
-            coverage.correlated += 1;
-            let innermost = input.derived.attribution.as_ref().map_or(NONE, |a| a.innermost[call as usize]);
-            if innermost != NONE {
-                coverage.attributed += 1;
-                coverage.attributed_ns = coverage.attributed_ns.saturating_add(length);
-            }
+    pub(super) fn of_processes(events: &Events, derived: &Derived) -> Vec<Self> {
+        let innermost = derived.attribution.as_ref().map(|attribution| &attribution.innermost);
+        let nothing = || vec![Self::default(); events.processes.len()];
+        let add =
+            |all: Vec<Self>, part: Vec<Self>| all.into_iter().zip(&part).map(|(all, part)| all.with(part)).collect();
+        let mut by_process = nothing();
+        for (table, ops) in [(0, &events.kernels), (3, &events.graphs)] {
+            let of_chunk = |(chunk, kinds): (usize, &[u32])| {
+                let mut by_process = nothing();
+                for (row, &kind) in (chunk * CHUNK..).zip(kinds) {
+                    if table == 3 && derived.graph_is_double[row] {
+                        continue;
+                    }
+                    let (length, call) = (ops.duration(row), derived.call_of[table][row]);
+                    let coverage = &mut by_process[ops.kinds[kind as usize].process as usize];
+                    coverage.kernels += 1;
+                    coverage.total_ns = coverage.total_ns.saturating_add(length);
+                    if call == NONE {
+                        continue;
+                    }
+                    coverage.correlated += 1;
+                    if innermost.is_some_and(|innermost| innermost[call as usize] != NONE) {
+                        coverage.attributed += 1;
+                        coverage.attributed_ns = coverage.attributed_ns.saturating_add(length);
+                    }
+                }
+                by_process
+            };
+            let parts = ops.kind.par_chunks(CHUNK).enumerate().map(of_chunk);
+            by_process = add(by_process, parts.reduce(nothing, add));
         }
         by_process
     }
@@ -274,7 +295,7 @@ impl super::Analysis for Analysis {
                 Availability::missing("The export has no NVTX ranges.", Some(TRACE_NVTX)).absence(),
             );
         }
-        let coverage = Coverage::of_all(input);
+        let coverage = Coverage::of_all(input.derived);
         let known = input.derived.attribution.is_some();
         let share = coverage.share().filter(|_| known);
         let mut warnings = Vec::new();

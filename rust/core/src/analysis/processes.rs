@@ -30,29 +30,25 @@ struct Row {
 
 fn rows(input: &Input<'_>) -> Vec<Row> {
     let events = input.events;
-    let ops = &events.kernels;
-    let process_of_kind: Vec<u32> = ops.kinds.iter().map(|kind| kind.process).collect();
-    let rates = launches::Rates::of_groups(events, events.processes.len(), &process_of_kind);
-    let mut kernel_ns = vec![0_i64; events.processes.len()];
-    for (row, &kind) in ops.kind.iter().enumerate() {
-        let sum = &mut kernel_ns[process_of_kind[kind as usize] as usize];
-        *sum = sum.saturating_add(ops.duration(row));
+    let mut kinds: Vec<Vec<u32>> = vec![Vec::new(); events.processes.len()];
+    for (number, kind) in (0_u32..).zip(&events.kernels.kinds) {
+        kinds[kind.process as usize].push(number);
     }
-    let coverage = nvtx::Coverage::of_processes(input);
+    let durations = &input.derived.kernel_durations;
     let launch_calls = launch_calls(events);
     let known = input.derived.attribution.is_some();
-    let row = |(index, rates): (usize, launches::Rates)| Row {
+    let row = |(index, kinds): (usize, Vec<u32>)| Row {
         index,
         pid: events.processes[index].key.pid(),
         name: events.processes[index].name.clone(),
         worker: !input.derived.devices_of_process[index].is_empty(),
         devices: ordinals(events, index),
         launch_calls: launch_calls[index],
-        kernel_ns: kernel_ns[index],
-        rates,
-        coverage: coverage[index].share().filter(|_| known),
+        kernel_ns: durations.total(&kinds),
+        rates: launches::Rates::of_kinds(durations, &kinds),
+        coverage: input.derived.coverage[index].share().filter(|_| known),
     };
-    let mut rows: Vec<Row> = rates.into_iter().enumerate().map(row).collect();
+    let mut rows: Vec<Row> = kinds.into_iter().enumerate().map(row).collect();
     rows.sort_by(|a, b| {
         let key = |row: &Row| (Reverse(row.kernel_ns), row.name.clone(), row.pid, row.index);
         key(a).cmp(&key(b))
@@ -191,7 +187,7 @@ impl super::Analysis for Analysis {
         let total = rows.iter().fold(0_i64, |sum, row| sum.saturating_add(row.kernel_ns));
         let [processes, by_kernel, by_launch, by_call, by_range] =
             <[TableSpec; 5]>::try_from(self.spec().tables).expect("five tables");
-        let kernel_groups = kernels::groups(events, true, input.options.kernel_percentiles);
+        let kernel_groups = kernels::groups(input, true);
         Outcome::Ok(Section {
             summary: vec![rows.len().into(), rows.iter().filter(|row| row.worker).count().into()],
             tables: vec![

@@ -11,8 +11,8 @@ use std::cmp::Reverse;
 use rustc_hash::FxHashMap;
 
 use super::{Availability, GRAPH_TRACE, Input, MEMCPY, MEMSET, Outcome, Probe, RUNTIME, TRACE_CUDA, with_kernel_table};
+use crate::algo::gaps::Gaps;
 use crate::algo::grouping::Stats;
-use crate::algo::intervals::IntervalSet;
 use crate::algo::topk::smallest_by;
 use crate::model::events::{CallKind, Events};
 use crate::model::section::{Section, SectionSpec};
@@ -106,7 +106,7 @@ pub(super) fn groups(input: &Input<'_>, by_process: bool) -> Vec<Group> {
 }
 
 /// For each process, when all devices that it uses are idle; `None` for a process without devices.
-pub(super) fn common_idle<'a>(input: &Input<'a>) -> Vec<Option<Cow<'a, IntervalSet>>> {
+pub(super) fn common_idle<'a>(input: &Input<'a>) -> Vec<Option<Cow<'a, Gaps>>> {
     let derived = input.derived;
     let idle_of = |devices: &'a Vec<u32>| {
         let mut sets = devices.iter().map(|&device| &derived.activity[device as usize].idle);

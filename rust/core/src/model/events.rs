@@ -290,12 +290,12 @@ pub const NO_PHASE: u16 = u16::MAX;
 impl NvtxRanges {
     /// How many ranges.
     pub fn len(&self) -> usize {
-        self.start.len()
+        self.kind.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.start.is_empty()
+        self.kind.is_empty()
     }
 
     /// Duration of one range.

@@ -136,15 +136,7 @@ impl Stream {
 /// Derives what the plan needs and makes the streams.
 fn finish(plan: &Plan, loaded: crate::source::load::Loaded, progress: &Progress) -> Result<Vec<Stream>> {
     let mut events = loaded.events;
-    let derived = plan.needs.map(|needs| {
-        // Deriving drops the correlation ids of calls, which nothing else of a report takes.
-        let correlation = plan.keeps_correlation.then(|| events.calls.correlation.clone());
-        let derived = Derived::of(&mut events, &plan.options, needs, progress);
-        if let Some(correlation) = correlation {
-            events.calls.correlation = correlation;
-        }
-        derived
-    });
+    let derived = plan.needs.map(|needs| Derived::of(&mut events, &plan.options, needs, progress));
     progress.check()?;
     let gaps: Vec<(u32, EndedGap)> =
         derived.iter().flat_map(Derived::gaps).map(|(device, gap)| (device_number(device), *gap)).collect();

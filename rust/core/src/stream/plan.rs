@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::spec::{Source, StreamColumn, StreamSpec, StreamTable, specs};
 use super::{Request, StreamOptions, StreamState};
-use crate::analysis::Options;
-use crate::analysis::derived::{Gaps, Needs};
+use crate::analysis::derived::{KeptGaps, Needs};
+use crate::analysis::{Columns, Options};
 use crate::categories::Categories;
 use crate::error::{Error, Result};
 use crate::model::table::Kind;
@@ -53,13 +53,13 @@ impl WantedStream {
             attribution,
             categories: categories || steps || gaps,
             steps,
-            gaps: if gaps { Gaps::Every } else { Gaps::None },
+            gaps: if gaps { KeptGaps::Every } else { KeptGaps::None },
         })
     }
 
     /// The tables of the export to read; `None` for all of them.
     fn tables(&self) -> Option<Vec<&'static str>> {
-        if self.needs().is_some_and(|needs| needs.steps || needs.gaps != Gaps::None) {
+        if self.needs().is_some_and(|needs| needs.steps || needs.gaps != KeptGaps::None) {
             return None;
         }
         let joined = self.columns.iter().flat_map(|column| column.needs);
@@ -86,7 +86,6 @@ pub(super) struct Plan {
     pub(super) load: LoadOptions,
     pub(super) needs: Option<Needs>,
     pub(super) options: Options,
-    pub(super) keeps_correlation: bool,
     pub(super) skips_missing: bool,
 }
 
@@ -131,11 +130,10 @@ impl Plan {
             phases: None,
             categories: Categories::new(&options.categories)?,
             has_step_range,
+            columns: Columns::All,
         };
-        let keeps_correlation =
-            wanted.iter().any(|stream| stream.spec.table == StreamTable::ApiCalls && stream.has("correlation_id"));
         let skips_missing = options.skips_missing;
-        Ok(Self { requests: wanted, load, needs, options: analysis, keeps_correlation, skips_missing })
+        Ok(Self { requests: wanted, load, needs, options: analysis, skips_missing })
     }
 
     /// Where processes number a GPU differently, its number is the lowest of all ops: all of them have to be seen.

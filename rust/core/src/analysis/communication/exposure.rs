@@ -21,7 +21,7 @@ pub(super) struct Exposure {
     pub(super) collectives: Vec<IntervalSet>,
     /// By device, when other kernels and graph executions ran.
     compute: Vec<IntervalSet>,
-    /// By device, when any kernel or graph execution ran; right inside the spans that were asked for.
+    /// By device, when any kernel or graph execution ran inside the spans that were asked for.
     kernels: Vec<IntervalSet>,
     /// The same for any op.
     ops: Vec<IntervalSet>,
@@ -31,11 +31,12 @@ impl Exposure {
     /// `spans` are (device, start, end) to be asked for.
     pub(super) fn new(input: &Input<'_>, collectives: &Collectives, spans: &[(u32, i64, i64)]) -> Self {
         let events = input.events;
-        let mut of_device: Vec<Vec<(i64, i64)>> = vec![Vec::new(); events.devices.len()];
-        for group in &collectives.groups {
-            of_device[group.device as usize].extend(&group.spans);
-        }
-        let collectives: Vec<IntervalSet> = of_device.into_par_iter().map(union).collect();
+        // One device after the other, here and below: the spans of all of them side by side are a large part of the memory.
+        let of_device = |device: usize| {
+            let groups = collectives.groups.iter().filter(|group| group.device as usize == device);
+            union(groups.flat_map(|group| group.spans.iter().copied()).collect())
+        };
+        let collectives: Vec<IntervalSet> = (0..events.devices.len()).map(of_device).collect();
         let mut asked: Vec<Vec<(i64, i64)>> = vec![Vec::new(); events.devices.len()];
         for &(device, start, end) in spans {
             asked[device as usize].push((start, end));
@@ -43,10 +44,15 @@ impl Exposure {
         let asked: Vec<IntervalSet> = asked.into_iter().map(union).collect();
         let is_compute = |kind: &OpKind| !super::is_collective(input, kind);
         let any = |_: &OpKind| true;
-        let matters = joined(&collectives, &asked);
-        let compute = busy(&[(&events.kernels, &is_compute), (&events.graphs, &any)], &matters);
+        let compute = {
+            let matters = joined(&collectives, &asked);
+            busy(&[(&events.kernels, &is_compute), (&events.graphs, &any)], &matters)
+        };
         let copies = busy(&[(&events.copies, &any), (&events.sets, &any)], &asked);
-        let kernels = joined(&compute, &collectives);
+        let inside = |sets: &[IntervalSet]| -> Vec<IntervalSet> {
+            sets.iter().zip(&asked).map(|(set, asked)| set.intersect(asked)).collect()
+        };
+        let kernels = joined(&inside(&compute), &inside(&collectives));
         let ops = joined(&kernels, &copies);
         Self { collectives, compute, kernels, ops }
     }
@@ -77,7 +83,7 @@ impl Exposure {
 /// By device, the union of two sets.
 fn joined(sets: &[IntervalSet], others: &[IntervalSet]) -> Vec<IntervalSet> {
     let join = |(a, b): (&IntervalSet, &IntervalSet)| union(a.spans().iter().chain(b.spans()).copied().collect());
-    sets.par_iter().zip(others).map(join).collect()
+    sets.iter().zip(others).map(join).collect()
 }
 
 /// The union of intervals in any order.

@@ -41,10 +41,9 @@ pub(super) fn collective_table(
 ) -> Table {
     let events = input.events;
     let groups = &collectives.groups;
-    let rows = (0_u32..).zip(groups).flat_map(|(i, group)| group.rows.iter().map(move |&row| (i, row as usize)));
     let quantiles = if input.options.kernel_percentiles { QUANTILES } else { &[] };
-    let stats = events.kernels.length.grouped(groups.len(), rows, quantiles);
-    let all: Vec<(&Group, Stats)> = groups.iter().zip(stats).collect();
+    let stats = |group: &Group| input.derived.kernel_durations.stats(&group.kinds, quantiles);
+    let all: Vec<(&Group, Stats)> = groups.iter().map(|group| (group, stats(group))).collect();
     let order = |a: &&(&Group, Stats), b: &&(&Group, Stats)| {
         let key = |(group, stats): &(&Group, Stats)| {
             (Reverse(stats.total), events.names.text(group.name).clone(), group.device)

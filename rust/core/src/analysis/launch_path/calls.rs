@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::{CallGroups, Launches, OVERHEAD, overheads};
-use crate::algo::grouping::{Stats, grouped, stats_of};
+use crate::algo::grouping::Stats;
 use crate::algo::intervals::IntervalSet;
 use crate::algo::join::NONE;
 use crate::algo::topk::smallest_by;
@@ -70,10 +70,10 @@ impl<'a> Calls<'a> {
         }
         let rows = launches.rows().map(|row| (group(row), row));
         let api = calls.length.grouped(by_api.keys.len(), rows.clone(), QUANTILES);
-        let waits = rows.clone().filter_map(|(group, row)| Some((group, launches.queue_ns(row)?)));
-        let queue = grouped(by_api.keys.len(), waits.clone(), QUANTILES);
+        let queued = rows.clone().filter(|&(_, row)| launches.queue_ns.get(row) > 0);
+        let queue_p50 = launches.queue_ns.grouped(1, queued.clone().map(|(_, row)| (0, row)), &[0.5])[0].quantiles[0];
+        let queue = launches.queue_ns.grouped(by_api.keys.len(), queued, QUANTILES);
         let full = input.schema.table(OVERHEAD).is_some().then(|| full_ns(events, rows, by_api.keys.len()));
-        let mut all: Vec<i64> = waits.map(|(_, wait)| wait).collect();
         let groups = by_api.keys.into_iter().zip(ops).zip(api).zip(queue).enumerate();
         let groups = groups.map(|(i, ((((process, name), ops), api), queue))| {
             let full_ns = full.as_ref().map(|full| full[i]);
@@ -82,7 +82,7 @@ impl<'a> Calls<'a> {
         Self {
             groups: groups.filter(|group| group.api.count > 0).collect(),
             knows_full_buffers: full.is_some(),
-            queue_p50: stats_of(&mut all, &[0.5]).quantiles[0],
+            queue_p50,
         }
     }
 

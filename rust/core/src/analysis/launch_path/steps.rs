@@ -41,7 +41,7 @@ struct Count {
 }
 
 /// By worker and kind of step.
-fn count(launches: &Launches<'_>) -> Vec<[Count; KINDS]> {
+fn count(launches: &Launches<'_>, first_op: &[i64]) -> Vec<[Count; KINDS]> {
     let (events, steps) = (launches.events, &launches.derived.steps);
     let mut counts = vec![[Count::default(); KINDS]; steps.workers.len()];
     for (worker, counts) in steps.workers.iter().zip(&mut counts) {
@@ -57,7 +57,7 @@ fn count(launches: &Launches<'_>) -> Vec<[Count; KINDS]> {
         for (row, &kind) in ops.kind.iter().enumerate() {
             let Some(worker) = worker_of[kind as usize] else { continue };
             let (start, call) = (ops.start[row], call_of[row]);
-            let is_first = call != NONE && launches.first_op[call as usize] == start && !counted[call as usize];
+            let is_first = call != NONE && first_op[call as usize] == start && !counted[call as usize];
             if table != 0 && !is_first {
                 continue;
             }
@@ -77,13 +77,13 @@ fn count(launches: &Launches<'_>) -> Vec<[Count; KINDS]> {
     counts
 }
 
-pub(super) fn table(launches: &Launches<'_>) -> Table {
+pub(super) fn table(launches: &Launches<'_>, first_op: &[i64]) -> Table {
     let (events, workers) = (launches.events, &launches.derived.steps.workers);
     if workers.is_empty() {
         return Table::new(spec(), 0, []);
     }
     let mut rows = Vec::new();
-    for (worker, counts) in workers.iter().zip(count(launches)) {
+    for (worker, counts) in workers.iter().zip(count(launches, first_op)) {
         let device = &events.devices[worker.device as usize];
         let kinds = StepKind::ALL.into_iter().map(|kind| (kind, counts[kind as usize]));
         rows.extend(kinds.filter(|(_, count)| count.steps > 0).map(|(kind, count)| {
