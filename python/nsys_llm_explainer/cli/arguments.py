@@ -67,12 +67,7 @@ def explain_parser() -> argparse.ArgumentParser:
         "a plain database without a writer (default: %(default)s); the report is the same",
     )
     analysis.add_argument("--profile", action="store_true", help="print how long each stage took to stderr")
-    _add_output_options(parser).add_argument(
-        "--perfetto",
-        metavar="FILE",
-        help="also write the events of the window as a Perfetto trace, for ui.perfetto.dev; needs "
-        "pip install 'nsys-llm-explainer[perfetto]'",
-    )
+    _add_perfetto_option(_add_output_options(parser))
     _add_gate_options(parser)
     _add_information_options(parser)
     return parser
@@ -123,6 +118,15 @@ def _add_output_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
     )
     output.add_argument("--quiet", action="store_true", help="print nothing but errors")
     return output
+
+
+def _add_perfetto_option(output: argparse._ArgumentGroup) -> None:
+    output.add_argument(
+        "--perfetto",
+        metavar="FILE",
+        help="also write the events of the window as a Perfetto trace, for ui.perfetto.dev; needs "
+        "pip install 'nsys-llm-explainer[perfetto]'",
+    )
 
 
 def _add_information_options(parser: argparse.ArgumentParser) -> None:
