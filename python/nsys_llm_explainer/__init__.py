@@ -9,7 +9,7 @@ Example:
 from __future__ import annotations
 
 from nsys_llm_explainer._native import Section, Stream, Table, Trace, __version__, stream_schema
-from nsys_llm_explainer.api import analyze, check, export_perfetto, open_trace
+from nsys_llm_explainer.api import analyze, check, compare, export_perfetto, open_trace, ranks
 from nsys_llm_explainer.errors import (
     CorruptTraceError,
     ExportToolError,
@@ -41,7 +41,9 @@ __all__ = [
     "__version__",
     "analyze",
     "check",
+    "compare",
     "export_perfetto",
     "open_trace",
+    "ranks",
     "stream_schema",
 ]

@@ -122,7 +122,8 @@ class Trace:
         """Facts about the export and how it is read.
 
         Returns a dict: path, file_bytes, nsys_version, export_schema_version, capture_version, duration_ns, gpus,
-        span_ns (start and end, or None), source, source_reason, notes.
+        span_ns (start and end, or None), source, source_reason, notes, utc_base_ns (what makes a time of the trace one
+        of UTC in ns since 1970, by the clock of the host; None where the export does not tell).
         """
     def tables(self) -> list[dict[str, Any]]:
         """One dict per table of the export: name, rows, columns (list of names)."""
@@ -191,6 +192,23 @@ class Trace:
         ``tables`` maps each name to its columns, or to None for those of the default. With ``skip_missing`` tables and
         columns that the export lacks are left out instead of being an error.
         """
+    def collectives(
+        self,
+        *,
+        window: tuple[int | None, int | None] | None = None,
+        categories: Sequence[tuple[str, str]] | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> dict[str, Any]:
+        """Every execution of a collective (a kernel of a category ``comm.*``), by start, then end and lane.
+
+        Reads the kernels and their names, and nothing else. ``window`` is as for ``analyze``.
+
+        Returns a dict: lane (``array("i")``, which of the lanes), start_ns and end_ns (``array("q")``); lanes, a dict
+        for each: device_id, gpu_id, pid, stream_id, name, category, kind; and other_kernels, how many are no
+        collectives. kind tells who has to arrive before a kernel can end: all, one_shot (all, but each ends on its
+        own), rooted (not all), point_to_point.
+        """
+
     def range_span(self, name: str) -> tuple[int, int] | None:
         """First start and last end of the NVTX ranges with this name, raw or normalised."""
 

@@ -1,9 +1,9 @@
-"""The two doors of the Python API: ``analyze`` and ``open_trace``."""
+"""The doors of the Python API: ``analyze``, ``open_trace``, ``compare``, ``ranks``, ``check``."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Optional, Union
@@ -17,7 +17,10 @@ from nsys_llm_explainer.report import Report, StrPath, timestamp
 from nsys_llm_explainer.sections import SECTIONS
 
 if TYPE_CHECKING:
+    from nsys_llm_explainer.comparison.value import Comparison
     from nsys_llm_explainer.gate.check import Checked
+    from nsys_llm_explainer.job.explained import AnyReport
+    from nsys_llm_explainer.job.value import RankReport
     from nsys_llm_explainer.perfetto_export.export import PerfettoExport
 
 ProgressCallback = Callable[[str, int, int], None]
@@ -101,18 +104,64 @@ def analyze(
     return _finished(result, generated_at, window_source)
 
 
+def compare(
+    before: StrPath | Report,
+    after: StrPath | Report,
+    *,
+    window: Window | None = None,
+    step_range: str | None = None,
+    categories: CategoryRules | None = None,
+    threads: int | None = None,
+    floor: float = 0.03,
+    allow_different: bool = False,
+) -> Comparison:
+    """Compares two traces, or two reports that are there already. Writes nothing.
+
+    Args:
+        before: The earlier run: an export, or its report.
+        after: The later run.
+        window: As in ``analyze``, for the sides that are exports.
+        step_range: As in ``analyze``, for the sides that are exports.
+        categories: As in ``analyze``, for the sides that are exports.
+        threads: As in ``analyze``.
+        floor: Changes of less than this part are not called any: two runs of the same thing may
+            differ by as much, which one trace of each cannot show.
+        allow_different: Compare all the same where GPUs, capture or steps differ so that figures do not compare.
+
+    Returns:
+        The comparison: ``lead``, ``changes``, ``differences``, ``tables``, ``figures``, and ``write()``.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        NsysError: A file is no export, is damaged, or cannot be read.
+        ValueError: An argument is wrong, or a trace has no such window.
+    """
+    from nsys_llm_explainer.comparison.compare import compare as compared  # noqa: PLC0415 - as in check
+
+    def report_of(side: StrPath | Report) -> Report:
+        if isinstance(side, Report):
+            return side
+        return analyze(side, window=window, step_range=step_range, categories=categories, threads=threads)
+
+    first = report_of(before)
+    same = not isinstance(after, Report) and not isinstance(before, Report) and os.fspath(before) == os.fspath(after)
+    second = first if same else report_of(after)
+    return compared(first, second, floor=floor, allow_different=allow_different)
+
+
 def check(
-    report: Report,
+    report: Report | Comparison,
     conditions: str | Iterable[str],
     baseline: StrPath | Report | None = None,
 ) -> tuple[Checked, ...]:
     """Holds a report against conditions on its figures, as ``--fail-on`` does.
 
     Args:
-        report: The report.
+        report: The report, or a comparison, of which limits with a sign are relative to BEFORE.
         conditions: Conditions such as ``"budget.idle_share > 20%"`` or ``"steps.decode.period_p50_ns > +3%"``. A
             report that meets one fails; so does one without the figure.
-        baseline: A file of ``--save-baseline``, or an earlier report; what limits with a sign are relative to.
+        baseline: A file of ``--save-baseline``, or an earlier report; what limits with a sign are relative to. A
+            comparison takes none.
 
     Returns:
         For each condition a frozen result: condition, value, limit, passed, reason.
@@ -121,6 +170,12 @@ def check(
         ValueError: A condition is malformed or has no baseline, or the baseline is none.
         OSError: The baseline cannot be read.
     """
+    if not isinstance(report, Report):
+        from nsys_llm_explainer.comparison.gate import check as held  # noqa: PLC0415 - as below
+
+        if baseline is not None:
+            raise ValueError("a comparison is held against BEFORE: it takes no baseline")
+        return held(report, conditions)
     from nsys_llm_explainer.gate.check import check as held_against  # noqa: PLC0415 - a plain run has no gate
 
     return held_against(report, conditions, baseline)
@@ -185,6 +240,34 @@ def export_perfetto(
         categories=None if rules is None else rules[0],
         progress=progress,
     )
+
+
+def ranks(
+    paths: Sequence[StrPath],
+    *,
+    reports: Sequence[AnyReport | None] | None = None,
+    categories: CategoryRules | None = None,
+) -> RankReport:
+    """Explains traces of one job together: aligns their clocks by shared collectives and says who is late.
+
+    Writes nothing. How well the clocks are aligned is part of the result: offset, drift, residual, confidence.
+
+    Args:
+        paths: SQLite exports of the same run, captured on several nodes or one for each rank; at least two.
+        reports: For each path its report, or the content of its report.json; a trace without one is analysed.
+        categories: Kernel categories that are tried before the built-in ones; those of ``comm.*`` are collectives.
+
+    Returns:
+        The report on all ranks; its ``write`` makes ranks.md, ranks.json, ranks.html and tables.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        NsysError: A file is no export, is damaged, or cannot be read.
+        ValueError: There are fewer than two paths, or the arguments do not fit.
+    """
+    from nsys_llm_explainer.job.explain import explain_ranks  # noqa: PLC0415 - for those with several traces
+
+    return explain_ranks(paths, reports, categories=categories)
 
 
 def check_window(window: Window | None) -> None:

@@ -25,14 +25,16 @@ LAYERS = {
     "findings": 4,
     "gate": 5,
     "perfetto_export": 5,
-    "api": 6,
-    "": 7,
-    "reference": 8,
-    "cli": 8,
-    "__main__": 9,
+    "comparison": 6,
+    "job": 6,
+    "api": 7,
+    "": 8,
+    "reference": 9,
+    "cli": 9,
+    "__main__": 10,
 }
 #: The value offers write() and _repr_html_(), which stand above it; the command loads itself inside its Ctrl-C guard,
-#: and the gate and the export to Perfetto only where they are asked for. Other commands are loaded by name
+#: gate, comparison, job and the export to Perfetto only where they are asked for. Other commands are loaded by name
 #: (``cli.run.COMMANDS``).
 DEFERRED = {
     ("report", "render.outputs"),
@@ -43,6 +45,12 @@ DEFERRED = {
     ("api", "gate.check"),
     ("api", "perfetto_export.export"),
     ("cli.explain", "cli.perfetto"),
+    ("api", "job.explain"),
+    ("job.explain", "api"),
+    ("job.value", "job.outputs"),
+    ("api", "comparison.compare"),
+    ("api", "comparison.gate"),
+    ("comparison.value", "comparison.outputs"),
 }
 MAY_PRINT = ("cli", "__main__", "reference.__main__")
 

@@ -11,6 +11,7 @@ import pytest
 
 from nsys_llm_explainer.demo import DemoSpec, generate
 from nsys_llm_explainer.demo.spec import Causes
+from tests.job.scene import Host, Pace, collectives, write
 from tests.support.export import Export
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "examples" / "api"
@@ -63,6 +64,14 @@ def test_compare_idle(demo: Path, idle: Path) -> None:
     assert [third.split()[-1], fourth.split()[-1]] == ["demo.sqlite", "demo.sqlite"]
 
 
+def test_compare_runs(demo: Path, idle: Path) -> None:
+    assert _run("compare_runs.py", demo, demo).startswith("No change beyond the noise.")
+    slower = _run("compare_runs.py", demo, idle, code=1)
+    assert slower.startswith("Decode steps take ")
+    assert "slower" in slower
+    assert "FAILED diff.steps.decode.period_p50_slower_share is " in slower
+
+
 def test_ci_check(demo: Path, idle: Path, tmp_path: Path) -> None:
     assert _run("ci_check.py", demo, "--max-idle", "0.9", "--min-coverage", "0.5") == ""
     failed = _run("ci_check.py", idle, code=1)
@@ -93,6 +102,16 @@ def test_perfetto_slowest_step(demo: Path, tmp_path: Path) -> None:
 def test_perfetto_of_a_trace_without_steps(tmp_path: Path) -> None:
     plain = Export().kernel("k", 1, 2).write(tmp_path / "plain.sqlite")
     assert _run("perfetto_slowest_step.py", plain, tmp_path / "none").startswith("no steps: ")
+
+
+def test_slow_rank(tmp_path: Path) -> None:
+    job = collectives((0, 1), Pace(late={1: 80_000}))
+    paths = [write(tmp_path / f"node{rank}.sqlite", Host((rank,), offset=rank * 10**12), job) for rank in (0, 1)]
+    lines = _run("slow_rank.py", *paths).splitlines()
+    assert lines[0] == "Both files are aligned to one clock, with high confidence."
+    assert lines[1].startswith("  node0 - node1: aligned, confidence high, residual p90 ")
+    assert lines[2].startswith("node1 GPU 0 comes late to the collectives")
+    assert len(lines) == 5
 
 
 def test_window(demo: Path) -> None:

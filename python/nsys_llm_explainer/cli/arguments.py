@@ -21,8 +21,8 @@ def explain_parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         allow_abbrev=False,
         description="Explains an Nsight Systems trace of LLM inference: what each GPU did, and what to look at next.",
-        epilog=f"'{PROGRAM} demo' makes a small trace and explains it; '{PROGRAM} demo --help' says more. "
-        "Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 a condition of --fail-on was met.",
+        epilog=f"'{PROGRAM} demo' makes a small trace and explains it; '{PROGRAM} diff BEFORE AFTER' compares two; "
+        "--help after either says more. Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 a condition of --fail-on was met.",
     )
     parser.add_argument(
         "trace",
@@ -40,7 +40,7 @@ def explain_parser() -> argparse.ArgumentParser:
     analysis.add_argument(
         "--window",
         metavar="WINDOW",
-        type=_window,
+        type=window_argument,
         help="analyse only this time: steady (the steady state of the engine's steps), nvtx:NAME (from the first start "
         "to the last end of the ranges of that name), all, or START:END on the trace's clock, where whole numbers are "
         "ns, 1.5 and 1.5s are seconds, ms, us and ns work too, and either side may be empty. Write --window=-1.5:2.0 "
@@ -58,7 +58,7 @@ def explain_parser() -> argparse.ArgumentParser:
     )
     analysis.add_argument("--no-kernel-percentiles", action="store_true", help="leave out p50, p90, p99 of kernels")
     analysis.add_argument("--no-nvtx-kernel-map", action="store_true", help="do not attribute kernels to NVTX ranges")
-    analysis.add_argument("--threads", metavar="N", type=_positive, help="threads to use (default: one per CPU)")
+    analysis.add_argument("--threads", metavar="N", type=positive, help="threads to use (default: one per CPU)")
     analysis.add_argument(
         "--source",
         choices=SOURCES,
@@ -112,7 +112,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGr
         "--kernel-limit",
         "--top-kernels",
         metavar="N",
-        type=_positive,
+        type=positive,
         default=DEFAULT_KERNEL_LIMIT,
         help="rows of the kernel table in report.md (default: %(default)s); report.json and CSV hold more",
     )
@@ -156,7 +156,8 @@ def _add_gate_options(parser: argparse.ArgumentParser) -> None:
     gate.add_argument("--junit", metavar="FILE", help="write the conditions as the test cases of a JUnit XML file")
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Returns a whole number of at least 1, for the parser."""
     try:
         value = int(text)
     except ValueError:
@@ -174,7 +175,8 @@ def _formats(text: str) -> tuple[str, ...]:
     return names
 
 
-def _window(text: str) -> Window:
+def window_argument(text: str) -> Window:
+    """Returns a window, for the parser."""
     try:
         return parse_window(text)
     except ValueError as error:

@@ -68,13 +68,19 @@ def _checked(options: argparse.Namespace) -> Gate:
     if options.print_schema:
         raise ValueError("--print-schema reads no figures, so there is nothing to check or to save")
     before = None if options.baseline is None else baseline.load(options.baseline)
-    save, junit = _target(options.save_baseline), _target(options.junit)
+    save, junit = target(options.save_baseline), target(options.junit)
     if save is not None and options.baseline is not None and save.resolve() == Path(options.baseline).resolve():
         raise ValueError("--save-baseline would replace the file of --baseline even where the gate falls short")
     return Gate(conditions, before, save, junit)
 
 
-def _target(name: str | None) -> Path | None:
+def target(name: str | None) -> Path | None:
+    """Returns the file that an option names, None where it names none.
+
+    Raises:
+        ValueError: It is a folder.
+        NotADirectoryError: A file stands where its folder belongs.
+    """
     if name is None:
         return None
     path = Path(name)

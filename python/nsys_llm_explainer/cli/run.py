@@ -19,6 +19,8 @@ FAILED = 1
 #: are loaded when asked for: a fifth of the start-up, for what nobody needs who has one trace.
 COMMANDS: Mapping[str, str] = {
     "demo": "nsys_llm_explainer.cli.demo",
+    "ranks": "nsys_llm_explainer.cli.ranks",
+    "diff": "nsys_llm_explainer.cli.diff",
 }
 
 

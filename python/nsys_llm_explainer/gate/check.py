@@ -54,18 +54,21 @@ def check_relative(conditions: Iterable[Condition], *, has_baseline: bool) -> No
             raise ValueError(f"{condition.text!r} is relative to a baseline, and none is given")
 
 
-def judge(figures: Figures, conditions: Iterable[Condition], baseline: Figures | None) -> tuple[Checked, ...]:
+def judge(
+    figures: Figures, conditions: Iterable[Condition], baseline: Figures | None, *, called: str = "the baseline"
+) -> tuple[Checked, ...]:
     """Returns what comes of each condition, in their order.
 
     Args:
         figures: Those of the report.
         conditions: The conditions.
         baseline: What relative conditions are measured from.
+        called: What to call that.
     """
-    return tuple(_judged(figures, condition, baseline) for condition in conditions)
+    return tuple(_judged(figures, condition, baseline, called) for condition in conditions)
 
 
-def _judged(figures: Figures, condition: Condition, baseline: Figures | None) -> Checked:
+def _judged(figures: Figures, condition: Condition, baseline: Figures | None, called: str) -> Checked:
     name = condition.path.text
     try:
         values = look_up(figures, condition.path)
@@ -77,13 +80,15 @@ def _judged(figures: Figures, condition: Condition, baseline: Figures | None) ->
             base = _strongest(condition, look_up(baseline or Figures({}, {}, (), holder="baseline"), condition.path))
         except AbsentError as absent:
             value = _strongest(condition, values)
-            return Checked(condition.text, value, None, passed=False, reason=f"{name}: baseline: {absent}")
+            return Checked(condition.text, value, None, passed=False, reason=f"{name}: {called}: {absent}")
     limit = condition.limit(base)
     value = _strongest(condition, values, limit)
     failed = condition.holds(value, limit)
     verdict = "" if failed else "not "
     reason = f"{name} is {value!r}{_of_rows(condition, values)}, {verdict}{condition.operator} {limit!r}"
-    return Checked(condition.text, value, limit, passed=not failed, reason=reason + _basis(condition, value, base))
+    return Checked(
+        condition.text, value, limit, passed=not failed, reason=reason + _basis(condition, value, base, called)
+    )
 
 
 def _strongest(condition: Condition, values: Values, limit: float | None = None) -> Number:
@@ -103,8 +108,8 @@ def _of_rows(condition: Condition, values: Values) -> str:
     return f" ({', '.join(notes)})" if notes else ""
 
 
-def _basis(condition: Condition, value: Number, base: Number | None) -> str:
+def _basis(condition: Condition, value: Number, base: Number | None, called: str) -> str:
     if base is None:
         return ""
     change = f", {(value - base) / abs(base):+.2%} now" if base else ""
-    return f" ({condition.limit_text} on the baseline's {base!r}{change})"
+    return f" ({condition.limit_text} on {called}'s {base!r}{change})"

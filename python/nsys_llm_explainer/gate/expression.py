@@ -92,7 +92,8 @@ def parse(text: str) -> Condition:
 
     Args:
         text: ``FIGURE OPERATOR LIMIT``. A figure is ``section.figure``, ``steps.KIND.column``, also written
-            ``step.KIND.column``, ``table.column``, ``table[column=value].column``, or one of ``findings``. A limit is a
+            ``step.KIND.column``, ``table.column``, ``table[column=value].column``, or one of ``findings`` or, of a
+            comparison, ``diff``. A limit is a
             number with or without a unit; with a sign it is relative to the baseline.
 
     Raises:
@@ -152,7 +153,8 @@ def _path(text: str) -> tuple[Path, int]:
     if names[0] == "step" and len(names) == 3 and where is None:
         names[0] = "steps"
     # Only a finding and a kind of step have three names; a selection belongs to a table and one of its columns.
-    if len(names) not in ((2, 3) if where is None and names[0] in ("findings", "steps") else (2,)):
+    allowed = (2, 3, 4) if names[0] == "diff" else (2, 3) if names[0] in ("findings", "steps") else (2,)
+    if len(names) not in (allowed if where is None else (2,)) or (where is not None and names[0] == "diff"):
         raise _wrong(text, position, "section.figure, steps.KIND.column, table.column or findings.ID.figure")
     return Path(text[start:position], tuple(names), where), position
 

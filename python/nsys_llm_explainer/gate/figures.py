@@ -15,6 +15,7 @@ Number = Union[int, float]
 
 FINDINGS = "findings"
 STEPS = "steps"
+DIFF = "diff"
 STEP_KINDS = "step_kinds"
 TOTAL_ROWS = "total_rows"
 AT_STAKE = ("at_stake_ns", "at_stake_share")
@@ -56,6 +57,7 @@ class Figures:
         findings: The findings.
         lacks: Section to why it is missing.
         holder: What to call it, for messages.
+        diff: Figures of a comparison by name, or why there is none; None where nothing is compared.
     """
 
     summary: Mapping[str, Mapping[str, Any]]
@@ -63,6 +65,7 @@ class Figures:
     findings: tuple[FindingFigures, ...]
     lacks: Mapping[str, str] = field(default_factory=dict)
     holder: str = "report"
+    diff: Mapping[str, Union[tuple[Number, ...], str]] | None = None
 
     def lack(self, section: str) -> str:
         """Returns why a figure of a section is not there."""
@@ -105,6 +108,8 @@ def look_up(figures: Figures, path: Path) -> Values:
         AbsentError: There is no such figure.
     """
     head, last = path.names[0], path.names[-1]
+    if head == DIFF:
+        return _of_diff(figures, path.names[1:])
     if head == FINDINGS and path.where is None:
         return Values((_of_findings(figures, path.names[1:]),))
     if len(path.names) == 3:
@@ -115,6 +120,21 @@ def look_up(figures: Figures, path: Path) -> Values:
     if path.where is None and head in sections and last in {column["name"] for column in sections[head]["summary"]}:
         return Values((_number(_present(figures, head, last), path.text),))
     return _of_table(figures, head, path.where or (), last)
+
+
+def _of_diff(figures: Figures, names: tuple[str, ...]) -> Values:
+    if figures.diff is None:
+        raise AbsentError("no such figure here: only a comparison of two traces has it")
+    name = ".".join(names)
+    found = figures.diff.get(name)
+    if found is None:
+        near = [known for known in figures.diff if known.rpartition(".")[2] == names[-1]]
+        if names[0] == STEPS and len(names) == 3 and near:
+            raise AbsentError(f"not captured: the two sides have no steps of kind {names[1]} in common")
+        raise AbsentError(f"no such figure: the comparison has no {name}")
+    if isinstance(found, str):
+        raise AbsentError(found)
+    return Values(found)
 
 
 def _present(figures: Figures, section: str, name: str) -> Any:

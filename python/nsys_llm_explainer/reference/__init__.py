@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nsys_llm_explainer.reference.diff_schema import SCHEMA_FILE as DIFF_SCHEMA_FILE
+from nsys_llm_explainer.reference.diff_schema import diff_schema_text
 from nsys_llm_explainer.reference.findings_page import findings_page
 from nsys_llm_explainer.reference.json_schema import SCHEMA_FILE, schema_text
 from nsys_llm_explainer.reference.metrics_page import metrics_page
@@ -21,6 +23,7 @@ def generated_files(root: Path) -> dict[Path, str]:
         root / "docs" / "findings.md": findings_page(),
         root / "docs" / "streams.md": streams_page(),
         root / "python" / "nsys_llm_explainer" / SCHEMA_FILE: schema_text(),
+        root / "python" / "nsys_llm_explainer" / DIFF_SCHEMA_FILE: diff_schema_text(),
     }
 
 

@@ -23,6 +23,8 @@ _PLAIN: dict[Kind, Callable[[Any], str]] = {
     Kind.FLAG: fmt.flag,
     Kind.BYTES: fmt.size,
     Kind.THROUGHPUT: fmt.throughput,
+    Kind.CHANGE: fmt.change,
+    Kind.POINTS: fmt.points,
     Kind.INSTANT: fmt.instant,
 }
 _WITH_UNIT: dict[Kind, Callable[[Any], str]] = {

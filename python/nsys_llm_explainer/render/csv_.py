@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from nsys_llm_explainer._native import Table
 from nsys_llm_explainer.render.escape.csv import text_cell
+from nsys_llm_explainer.sections.view import TableLike
 
 
-def table_csv(table: Table) -> str:
+def table_csv(table: TableLike) -> str:
     """Returns a table as CSV: a header, then one line per row; what is absent is empty."""
     values = table.to_pydict()
     names = [column["name"] for column in table.columns]

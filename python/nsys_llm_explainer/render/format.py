@@ -52,6 +52,22 @@ def percent(share: float) -> str:
     return "<0.001 %" if value < 1 else ">99.999 %" if value < 100 else f"{value:.1f} %"
 
 
+def change(share: float) -> str:
+    """Returns a relative change with its sign: ``+5.0 %``."""
+    return f"{_signed(share)} %"
+
+
+def points(share: float) -> str:
+    """Returns a difference of two shares with its sign, in percentage points: ``+11.2 points``."""
+    return f"{_signed(share)} points"
+
+
+def _signed(share: float) -> str:
+    value = share * 100
+    text = f"{value:+,.0f}" if abs(value) >= 999.5 else f"{value:+.1f}" if abs(value) >= 0.095 else f"{value:+.2f}"
+    return "0.0" if float(text.replace(",", "")) == 0 else text
+
+
 def count(value: int) -> str:
     """Returns a count with its thousands set apart."""
     return f"{value:,}"

@@ -14,8 +14,13 @@ _encode = json.JSONEncoder(allow_nan=False).encode
 
 def report_json(report: Report) -> str:
     """Returns the text of report.json: plain ASCII, one line per row of a table."""
+    return json_text(report.to_dict())
+
+
+def json_text(value: Any) -> str:
+    """Returns plain data as JSON in the layout of report.json."""
     parts: list[str] = []
-    _add(parts, report.to_dict(), "")
+    _add(parts, value, "")
     parts.append("\n")
     return "".join(parts)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nsys_llm_explainer._native import Table
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.cells import NAME_KINDS, TEXT_KINDS, cell
 from nsys_llm_explainer.render.escape.markdown import code, prose
 from nsys_llm_explainer.sections import Shown, TableView
+from nsys_llm_explainer.sections.view import TableLike
 
 
-def table_lines(view: TableView, table: Table, limit: int) -> list[str]:
+def table_lines(view: TableView, table: TableLike, limit: int) -> list[str]:
     """Returns a table with its caption, cut to a number of rows; nothing for a split that splits nothing."""
     rows = table.rows()
     if view.split_by is not None and len({row[view.split_by] for row in rows}) < 2:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any, Protocol
 
 
 class Kind(Enum):
@@ -28,8 +29,36 @@ class Kind(Enum):
     BYTES = "bytes"
     THROUGHPUT = "throughput"
     """Bytes per second."""
+    CHANGE = "change"
+    """A change relative to what was before, as a percentage with its sign."""
+    POINTS = "points"
+    """A difference of two shares, in percentage points with its sign."""
     INSTANT = "instant"
     """A moment on the trace's clock, printed in seconds."""
+
+
+class TableLike(Protocol):
+    """A finished table as renderers read it."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the machine outputs."""
+
+    @property
+    def columns(self) -> list[dict[str, Any]]:
+        """One dict per column: name, type, unit, nullable, description."""
+
+    @property
+    def total_rows(self) -> int:
+        """How many rows there were before the cut."""
+
+    def __len__(self) -> int: ...
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as dicts from column name to value."""
+
+    def to_pydict(self) -> dict[str, list[Any]]:
+        """The columns as lists."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 //! Python bindings: frozen classes over the core, and nothing that computes.
 
 mod arrow;
+mod collectives;
 mod enter;
 mod errors;
 mod section;

@@ -11,6 +11,7 @@ use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
+use crate::collectives;
 use crate::enter::enter;
 use crate::section::Section;
 use crate::stream::{self, Stream};
@@ -89,7 +90,23 @@ impl Trace {
         info.set_item("source", source)?;
         info.set_item("source_reason", reason)?;
         info.set_item("notes", self.trace.notes())?;
+        info.set_item("utc_base_ns", self.trace.metadata().utc_base_ns)?;
         Ok(info)
+    }
+
+    #[pyo3(signature = (*, window=None, categories=None, progress=None))]
+    fn collectives<'py>(
+        &self,
+        py: Python<'py>,
+        window: Option<Window>,
+        categories: Option<Vec<(String, String)>>,
+        progress: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let trace = Arc::clone(&self.trace);
+        let window = window.map(|(start, end)| (start.map(|time| time.0), end.map(|time| time.0)));
+        let options = core::CollectiveOptions { window, categories: categories.unwrap_or_default() };
+        let found = enter(py, progress.as_ref(), move |progress| trace.collectives(&options, progress))?;
+        collectives::to_python(py, found)
     }
 
     fn range_span(&self, py: Python<'_>, name: String) -> PyResult<Option<(i64, i64)>> {

@@ -17,4 +17,4 @@ mod trace;
 
 pub use error::{Error, Result};
 pub use report::{Report, ReportSection, WindowSource};
-pub use trace::{AnalyzeOptions, Source, TableSummary, Trace};
+pub use trace::{AnalyzeOptions, CollectiveLane, CollectiveOptions, Collectives, Source, TableSummary, Trace};

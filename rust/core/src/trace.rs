@@ -1,5 +1,7 @@
 //! An export that was opened and probed.
 
+mod collectives;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -20,6 +22,8 @@ use crate::source::pages::{PageRows, Unusual};
 use crate::source::rows::SqliteRows;
 use crate::source::schema::Schema;
 use crate::source::{Part, Progress, RowSource};
+
+pub use collectives::{CollectiveLane, CollectiveOptions, Collectives};
 
 /// Options of [`Trace::analyze`].
 #[derive(Debug, Clone)]

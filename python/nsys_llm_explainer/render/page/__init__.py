@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 from nsys_llm_explainer._native import __version__
@@ -14,6 +13,7 @@ from nsys_llm_explainer.render.figures.palette import DARK, LIGHT
 from nsys_llm_explainer.render.page.content import blocks, cards, chart_data
 from nsys_llm_explainer.render.page.library import plotly_script, style_ids
 from nsys_llm_explainer.render.page.policy import content_security_policy, inline, script_json
+from nsys_llm_explainer.render.page.shell import FIRST_SCRIPT, STYLES, asset, colours, template
 from nsys_llm_explainer.render.page.timeline import timeline
 from nsys_llm_explainer.render.trace_facts import trace_facts
 from nsys_llm_explainer.report import Report
@@ -21,9 +21,7 @@ from nsys_llm_explainer.report import Report
 SCRIPTS = ("theme.js", "tables.js", "charts.js", "clock.js", "bins.js", "timeline_draw.js", "timeline.js", "start.js")
 """In the order in which they run, after the chart library."""
 
-STYLES = ("page.css", "parts.css")
 TEMPLATE = "page.html.j2"
-_FIRST_SCRIPT = "first.js"
 
 
 def report_html(report: Report) -> str:
@@ -35,24 +33,20 @@ def report_html(report: Report) -> str:
     Raises:
         FileNotFoundError: The chart library is not installed.
     """
-    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - only this output needs it
-
     tables = Tables(report)
     charts = charts_of(tables)
     lanes = timeline(report, tables)
     library = plotly_script() if charts else ""
-    own = inline("\n".join(["'use strict';", *map(_asset, SCRIPTS)]))
-    first = inline(_asset(_FIRST_SCRIPT))
-    style = inline("\n".join([_colours(), *map(_asset, STYLES)]))
+    own = inline("\n".join(["'use strict';", *map(asset, SCRIPTS)]))
+    first = inline(asset(FIRST_SCRIPT))
+    style = inline("\n".join([colours(), *map(asset, STYLES)]))
     data = {
         "charts": chart_data(charts),
         "timeline": lanes,
         "light": dict(LIGHT),
         "dark": dict(DARK),
     }
-    # ``autoescape`` is on for every text; only the assets and the JSON above are marked safe, each by its own guard.
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_asset(TEMPLATE)).render(
+    return template(TEMPLATE).render(
         policy=content_security_policy([first, own, *([library] if library else [])], [style]),
         first_script=first,
         style=style,
@@ -77,21 +71,3 @@ def report_html(report: Report) -> str:
 def _ordered(report: Report) -> list[dict[str, str]]:
     # What the profiler said of itself is often noise: it stands after what limits the figures.
     return sorted(map(dict, report.warnings), key=lambda warning: warning["code"] == "diagnostic")
-
-
-def _colours() -> str:
-    """Returns the palettes as custom properties and classes, so that charts and page agree."""
-    light, dark = (
-        "".join(f"--{name.replace('.', '-')}:{colour};" for name, colour in palette.items())
-        for palette in (LIGHT, DARK)
-    )
-    return (
-        f":root{{{light}}}\n:root[data-theme=dark]{{{dark}}}\n"
-        f"@media (prefers-color-scheme:dark){{:root:not([data-theme]){{{dark}}}}}\n"
-        f"@media print{{:root,:root[data-theme=dark]{{{light}}}}}\n"
-        + "".join(f".c-{name}{{background:var(--{name})}}" for name in (key.replace(".", "-") for key in LIGHT))
-    )
-
-
-def _asset(name: str) -> str:
-    return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")

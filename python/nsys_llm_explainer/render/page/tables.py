@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nsys_llm_explainer._native import Table
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.cells import NAME_KINDS, TEXT_KINDS, cell
 from nsys_llm_explainer.render.escape.text import visible
 from nsys_llm_explainer.sections import Shown, TableView
+from nsys_llm_explainer.sections.view import TableLike
 
 MOST_ROWS = 100
 ROWS_AT_FIRST = 12
@@ -70,7 +70,7 @@ class PageTable:
     total_text: str
 
 
-def page_table(view: TableView, table: Table, rows: list[dict[str, Any]]) -> PageTable | None:
+def page_table(view: TableView, table: TableLike, rows: list[dict[str, Any]]) -> PageTable | None:
     """Returns a table for the page; None for a split that splits nothing.
 
     Args:

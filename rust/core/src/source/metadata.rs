@@ -53,6 +53,8 @@ pub struct Metadata {
     pub capture_version: Option<String>,
     /// Length of the session in nanoseconds.
     pub duration_ns: Option<i64>,
+    /// What makes a time of the trace one of UTC, in nanoseconds since 1970; as good as the host's clock was.
+    pub utc_base_ns: Option<i64>,
     /// `CUDA_GRAPH_TRACE_OPTIONS:MODE`.
     pub graph_trace_option: Option<String>,
     /// GPUs of the machine that can run CUDA.
@@ -65,8 +67,11 @@ impl Metadata {
     /// Reads the metadata tables.
     pub fn read(source: &dyn RowSource, schema: &Schema) -> Result<Self> {
         let mut metadata = Self { gpus: gpus(source, schema)?, ..Self::default() };
+        let (mut is_normalised, mut is_shifted) = (false, false);
         for table in ["META_DATA_EXPORT", "EXPORT_META_DATA"] {
             each_text_pair(source, schema.table(table), "name", "value", |name, value| match name {
+                "EXPORT_PARAM_TIME_NORMALIZE" => is_normalised = value == "true",
+                "EXPORT_PARAM_TIME_SHIFT" | "EXPORT_CONFIG_TIME_SHIFT" => is_shifted |= value != "0",
                 "EXPORT_PRODUCT_VERSION" => metadata.nsys_version = Some(cut(value, MAX_VALUE_CHARS)),
                 "EXPORT_SCHEMA_VERSION" => metadata.export_schema_version = Some(cut(value, MAX_VALUE_CHARS)),
                 _ => {}
@@ -85,6 +90,8 @@ impl Metadata {
         each_row(source, schema.table("ANALYSIS_DETAILS"), &[Wanted::int("duration")], |batch, row| {
             metadata.duration_ns = metadata.duration_ns.max(batch.int(row, 0));
         })?;
+        let start = session_start(source, schema)?;
+        metadata.utc_base_ns = if is_normalised { Some(0) } else { start }.filter(|_| !is_shifted);
         metadata.diagnostics = diagnostics(source, schema)?;
         Ok(metadata)
     }
@@ -199,6 +206,15 @@ fn each_text_pair(
             visit(&a, &b);
         }
     })
+}
+
+/// When the session started, if the export tells one such moment.
+fn session_start(source: &dyn RowSource, schema: &Schema) -> Result<Option<i64>> {
+    let mut starts = Vec::new();
+    each_row(source, schema.table("TARGET_INFO_SESSION_START_TIME"), &[Wanted::int("utcEpochNs")], |batch, row| {
+        starts.extend(batch.int(row, 0).filter(|&start| start > 0));
+    })?;
+    Ok(if let [start] = starts.as_slice() { Some(*start) } else { None })
 }
 
 fn gpus(source: &dyn RowSource, schema: &Schema) -> Result<Vec<Gpu>> {

@@ -41,7 +41,7 @@ const MEMORY: &str = "CUDA_GPU_MEMORY_USAGE_EVENTS";
 const NODES: &str = "CUDA_GRAPH_NODE_EVENTS";
 
 /// Parts per thread: enough that an uneven table does not leave a thread idle.
-const PARTS_PER_THREAD: usize = 4;
+pub(crate) const PARTS_PER_THREAD: usize = 4;
 /// Times beyond 146 years from the base are damage; differences of accepted times fit in 64 bits.
 const MAX_TIME: i64 = 1 << 62;
 /// Labels of numbers are a few words.
@@ -282,6 +282,6 @@ fn time(cell: Option<i64>) -> Option<i64> {
 }
 
 /// Start and end of an event, or nothing where they are no times or in the wrong order.
-fn times(start: Option<i64>, end: Option<i64>) -> Option<(i64, i64)> {
+pub(crate) fn times(start: Option<i64>, end: Option<i64>) -> Option<(i64, i64)> {
     time(start).zip(time(end)).filter(|(start, end)| end >= start)
 }

@@ -1,0 +1,45 @@
+"""ranks.html: one page that carries everything it shows, under the policy of report.html and without its library."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from nsys_llm_explainer._native import __version__
+from nsys_llm_explainer.job.charts import WIDTH, pictures
+from nsys_llm_explainer.job.shown import shown_tables
+from nsys_llm_explainer.job.value import RankReport
+from nsys_llm_explainer.render.escape.text import visible
+from nsys_llm_explainer.render.figures.palette import LIGHT
+from nsys_llm_explainer.render.page.policy import content_security_policy, inline
+from nsys_llm_explainer.render.page.shell import FIRST_SCRIPT, STYLES, asset, colours, template
+
+TEMPLATE = "ranks.html.j2"
+_OWN_STYLE = "ranks.css"
+
+
+def ranks_html(report: RankReport) -> str:
+    """Returns the text of ranks.html."""
+    first = inline(asset(FIRST_SCRIPT))
+    fills = "".join(f".f-{name.replace('.', '-')}{{fill:var(--{name.replace('.', '-')})}}" for name in LIGHT)
+    style = inline("\n".join([colours(), *map(asset, STYLES), _own(_OWN_STYLE), fills]))
+    return template(TEMPLATE, _own).render(
+        policy=content_security_policy([first], [style]),
+        first_script=first,
+        style=style,
+        version=__version__,
+        generated_at=report.generated_at,
+        files=len(report.files),
+        ranks=len(report.ranks),
+        headline=visible(report.headline),
+        verdicts=[(visible(one.text), [visible(fact) for fact in one.facts]) for one in report.verdicts],
+        warnings=[visible(text) for text in report.warnings],
+        pictures=pictures(report),
+        width=WIDTH,
+        tables=shown_tables(report),
+        visible=visible,
+        method=report.method,
+    )
+
+
+def _own(name: str) -> str:
+    return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")

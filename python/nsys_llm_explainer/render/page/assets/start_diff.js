@@ -1,0 +1,4 @@
+startTheme();
+startTables();
+startCharts();
+document.documentElement.dataset.ready = "yes";
