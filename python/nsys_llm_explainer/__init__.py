@@ -8,12 +8,14 @@ Example:
 
 from __future__ import annotations
 
-from nsys_llm_explainer._native import Section, Table, Trace, __version__
-from nsys_llm_explainer.api import analyze, batch, check, compare, open_trace, ranks
+from nsys_llm_explainer._native import Section, Stream, Table, Trace, __version__, stream_schema
+from nsys_llm_explainer.api import analyze, batch, check, compare, export_perfetto, open_trace, ranks
 from nsys_llm_explainer.errors import (
     CorruptTraceError,
     ExportToolError,
+    MissingExtraError,
     NotAnExportError,
+    NotCapturedError,
     NsysError,
     QueryError,
     UnsafeSchemaError,
@@ -25,11 +27,14 @@ __all__ = [
     "Evidence",
     "ExportToolError",
     "Finding",
+    "MissingExtraError",
     "NotAnExportError",
+    "NotCapturedError",
     "NsysError",
     "QueryError",
     "Report",
     "Section",
+    "Stream",
     "Table",
     "Trace",
     "UnsafeSchemaError",
@@ -38,6 +43,8 @@ __all__ = [
     "batch",
     "check",
     "compare",
+    "export_perfetto",
     "open_trace",
     "ranks",
+    "stream_schema",
 ]

@@ -1,20 +1,23 @@
-"""Types of the compiled core. One frozen class each for a trace, a section and a table."""
+"""Types of the compiled core. One frozen class each for a trace, a section, a table and a stream."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
 __all__ = [
     "CorruptTraceError",
     "NotAnExportError",
+    "NotCapturedError",
     "NsysError",
     "QueryError",
     "Section",
+    "Stream",
     "Table",
     "Trace",
     "UnsafeSchemaError",
     "__version__",
     "open_trace",
     "schema",
+    "stream_schema",
 ]
 
 __version__: str
@@ -30,6 +33,9 @@ class CorruptTraceError(NsysError):
 
 class UnsafeSchemaError(NsysError):
     """The schema holds something that no genuine export has, such as a view in place of an event table."""
+
+class NotCapturedError(NsysError):
+    """The export lacks what was asked for; the message names the flag that captures it."""
 
 class QueryError(NsysError):
     """SQLite refused to read the file (locked, out of memory, I/O error)."""
@@ -53,6 +59,32 @@ class Table:
         """The columns as lists."""
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The table as an Arrow C stream capsule, for polars, pandas, DuckDB and pyarrow."""
+
+@final
+class Stream:
+    """Events on their way into a data frame: batches of 65,536 rows, in order of start, end and row.
+
+    Holds the columns of the core, about 20 bytes a row, from which each batch is made when it is asked for.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def columns(self) -> list[dict[str, Any]]:
+        """One dict per column: name, type (int, text or bool), unit (str or None), nullable, description."""
+    @property
+    def rejected_rows(self) -> int | None:
+        """Rows of the export's table that are no events and are left out; None for what is no table of the export."""
+    @property
+    def batches(self) -> int:
+        """How many batches there are."""
+    def __len__(self) -> int: ...
+    def batch(self, number: int) -> dict[str, list[Any]]:
+        """One batch as lists; a text is its place in ``texts(column)``, or None."""
+    def texts(self, column: str) -> list[str]:
+        """The distinct texts of a column, in ascending order."""
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The rows as an Arrow C stream capsule, for polars, pandas, DuckDB and pyarrow; names are dictionaries."""
 
 @final
 class Section:
@@ -83,6 +115,9 @@ class Trace:
 
     @property
     def path(self) -> str: ...
+    @property
+    def gpus(self) -> list[dict[str, Any]]:
+        """One dict per GPU of the machine: gpu_id, name, memory_bytes, sm_count."""
     def info(self) -> dict[str, Any]:
         """Facts about the export and how it is read.
 
@@ -119,6 +154,44 @@ class Trace:
         time in ns of each stage).
         """
 
+    def streams(self) -> list[dict[str, Any]]:
+        """What the export allows of each stream, from its tables alone.
+
+        One dict per stream as in ``stream_schema()``, with status ("ok" or "missing"), missing_tables and capture_flag
+        (str or None), for the stream and for each of its columns.
+        """
+    def stream(
+        self,
+        table: str,
+        columns: Sequence[str] | None = None,
+        *,
+        window: tuple[int | None, int | None] | None = None,
+        threads: int | None = None,
+        step_range: str | None = None,
+        categories: Sequence[tuple[str, str]] | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Stream:
+        """Reads one table of events; columns that are joined cost only where they are named.
+
+        Raises NotCapturedError where the export lacks the table, or what a column is joined from, and ValueError for a
+        table or column that is not in ``stream_schema()``, or a window without any event.
+        """
+    def read_streams(
+        self,
+        tables: Mapping[str, Sequence[str] | None],
+        *,
+        window: tuple[int | None, int | None] | None = None,
+        threads: int | None = None,
+        step_range: str | None = None,
+        categories: Sequence[tuple[str, str]] | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+        skip_missing: bool = False,
+    ) -> dict[str, Stream]:
+        """Reads several tables at once: what they share is read once.
+
+        ``tables`` maps each name to its columns, or to None for those of the default. With ``skip_missing`` tables and
+        columns that the export lacks are left out instead of being an error.
+        """
     def collectives(
         self,
         *,
@@ -141,6 +214,13 @@ class Trace:
 
 def open_trace(path: str, *, source: str = "auto") -> Trace:
     """Opens and probes an export, read-only. ``source`` is ``"auto"``, ``"pages"`` or ``"sqlite"``."""
+
+def stream_schema() -> list[dict[str, Any]]:
+    """Every stream's schema as data.
+
+    One dict per stream: name, description, export_tables, columns (name, type, unit, nullable, description, default,
+    joined_from).
+    """
 
 def schema() -> list[dict[str, Any]]:
     """Every section's schema as data: id, title, summary (columns), tables (name, rows_are_events, columns, ...)."""

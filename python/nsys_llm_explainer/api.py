@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nsys_llm_explainer.gate.check import Checked
     from nsys_llm_explainer.job.explained import AnyReport
     from nsys_llm_explainer.job.value import RankReport
+    from nsys_llm_explainer.perfetto_export.export import PerfettoExport
 
 ProgressCallback = Callable[[str, int, int], None]
 Span = tuple[Optional[int], Optional[int]]
@@ -240,6 +241,67 @@ def check(
     return held_against(report, conditions, baseline)
 
 
+def export_perfetto(
+    path: StrPath,
+    file: StrPath,
+    *,
+    window: Window | None = None,
+    threads: int | None = None,
+    step_range: str | None = None,
+    categories: CategoryRules | None = None,
+    source: str = "auto",
+    progress: ProgressCallback | None = None,
+) -> PerfettoExport:
+    """Writes a trace for ui.perfetto.dev: processes, threads, GPU streams, flows, steps, and idle gaps by cause.
+
+    Needs the extra ``perfetto``. The file appears whole or not at all; one that exists is replaced.
+
+    Args:
+        path: An SQLite export of Nsight Systems.
+        file: Where the Perfetto trace goes.
+        window: As for ``analyze``: only the events of that time, with ranges cut to it.
+        threads: How many threads to use; None uses one per CPU.
+        step_range: As for ``analyze``.
+        categories: As for ``analyze``.
+        source: As for ``analyze``.
+        progress: Called with stage, units done and units expected.
+
+    Returns:
+        A frozen result: path, slices by stream, flows, tracks, shifted_ns.
+
+    Raises:
+        FileNotFoundError: There is no such trace.
+        MissingExtraError: The package perfetto is not installed.
+        NsysError: The file is no export, is damaged, or cannot be read.
+        OSError: The file cannot be written.
+        ValueError: An argument is wrong, or the trace has no such window.
+    """
+    from nsys_llm_explainer.perfetto_export.export import check_target, write_perfetto  # noqa: PLC0415 - an extra
+
+    check_window(window)
+    check_target(file, path)
+    rules = None if categories is None else load_categories(categories)
+    run = _Run(
+        phase_map=None,
+        kernel_percentiles=False,
+        nvtx_kernel_map=False,
+        threads=threads,
+        step_range=step_range,
+        categories=rules,
+        progress=progress,
+    )
+    trace = open_trace(path, source=source)
+    return write_perfetto(
+        trace,
+        file,
+        run.span(trace, window),
+        threads=threads,
+        step_range=step_range,
+        categories=None if rules is None else rules[0],
+        progress=progress,
+    )
+
+
 def ranks(
     paths: Sequence[StrPath],
     *,
@@ -300,6 +362,14 @@ class _Run:
             return self.analyze(trace, _span_of(trace, window[len(BY_RANGE) :])), "nvtx"
         whole = self.analyze(trace, None)
         return (whole, None) if window == WHOLE else (self.analyze(trace, _steady_span(whole)), STEADY)
+
+    def span(self, trace: _native.Trace, window: Window | None) -> Span | None:
+        """Returns start and end of a window of the trace."""
+        if not isinstance(window, str):
+            return window
+        if window.startswith(BY_RANGE):
+            return _span_of(trace, window[len(BY_RANGE) :])
+        return None if window == WHOLE else _steady_span(self.analyze(trace, None))
 
     def analyze(self, trace: _native.Trace, window: Span | None) -> dict[str, Any]:
         """Returns what the core found between two moments."""

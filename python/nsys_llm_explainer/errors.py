@@ -6,9 +6,29 @@ builtin: ``FileNotFoundError``, ``IsADirectoryError``, ``PermissionError``, ``Va
 
 from __future__ import annotations
 
-from nsys_llm_explainer._native import CorruptTraceError, NotAnExportError, NsysError, QueryError, UnsafeSchemaError
+from nsys_llm_explainer._native import (
+    CorruptTraceError,
+    NotAnExportError,
+    NotCapturedError,
+    NsysError,
+    QueryError,
+    UnsafeSchemaError,
+)
 
-__all__ = ["CorruptTraceError", "ExportToolError", "NotAnExportError", "NsysError", "QueryError", "UnsafeSchemaError"]
+__all__ = [
+    "CorruptTraceError",
+    "ExportToolError",
+    "MissingExtraError",
+    "NotAnExportError",
+    "NotCapturedError",
+    "NsysError",
+    "QueryError",
+    "UnsafeSchemaError",
+]
+
+
+class MissingExtraError(NsysError):
+    """An optional part needs a package that is not installed; the message says how to install it."""
 
 
 class ExportToolError(NsysError):

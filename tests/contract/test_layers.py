@@ -25,6 +25,7 @@ LAYERS = {
     "render": 3,
     "findings": 4,
     "gate": 5,
+    "perfetto_export": 5,
     "comparison": 6,
     "job": 6,
     "fleet": 6,
@@ -36,8 +37,8 @@ LAYERS = {
     "__main__": 10,
 }
 #: The value offers write() and _repr_html_(), which stand above it; the command loads itself inside its Ctrl-C guard,
-#: gate, comparison, job and fleet only where they are asked for; the API's batch stands on its analyze. Other commands
-#: are loaded by name (``cli.run.COMMANDS``).
+#: gate, comparison, job, fleet and the export to Perfetto only where they are asked for; the API's batch stands on its
+#: analyze. Other commands are loaded by name (``cli.run.COMMANDS``).
 DEFERRED = {
     ("report", "render.outputs"),
     ("report", "render.html"),
@@ -45,6 +46,8 @@ DEFERRED = {
     ("cli", "cli.run"),
     ("cli.run", "cli.gate"),
     ("api", "gate.check"),
+    ("api", "perfetto_export.export"),
+    ("cli.explain", "cli.perfetto"),
     ("api", "job.explain"),
     ("job.explain", "api"),
     ("job.value", "job.outputs"),

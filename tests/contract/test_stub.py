@@ -19,7 +19,7 @@ def test_stub_agrees_with_the_module() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["Trace", "Section", "Table"])
+@pytest.mark.parametrize("name", ["Trace", "Section", "Table", "Stream"])
 def test_classes_are_frozen_and_final(name: str) -> None:
     native = getattr(_native, name)
     with pytest.raises(TypeError):
@@ -31,12 +31,12 @@ def test_classes_are_frozen_and_final(name: str) -> None:
 def test_instances_are_frozen(export_file) -> None:
     trace = _native.open_trace(str(export_file(Export().kernel("k", 1, 2))))
     section = next(section for section in trace.analyze()["sections"] if section.id == "kernels")
-    for instance in (trace, section, section.tables["kernels"]):
+    for instance in (trace, section, section.tables["kernels"], trace.stream("kernels")):
         for name in ("extra", "name", "path", "id"):
             with pytest.raises(AttributeError):
                 setattr(instance, name, 1)
 
 
 def test_errors_form_one_tree() -> None:
-    for name in ("NotAnExportError", "CorruptTraceError", "UnsafeSchemaError", "QueryError"):
+    for name in ("NotAnExportError", "NotCapturedError", "CorruptTraceError", "UnsafeSchemaError", "QueryError"):
         assert issubclass(getattr(_native, name), _native.NsysError)

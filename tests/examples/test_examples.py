@@ -81,6 +81,29 @@ def test_ci_check(demo: Path, idle: Path, tmp_path: Path) -> None:
     assert "FAILED GPU idle time: " in _run("ci_check.py", empty, code=1)
 
 
+def test_stream_polars(demo: Path) -> None:
+    text = _run("stream_polars.py", demo)
+    assert "step_kind" in text
+    assert "idle.inside_graph" in text
+
+
+def test_stream_duckdb(demo: Path) -> None:
+    text = _run("stream_duckdb.py", demo)
+    assert "wait_us_p99" in text
+    assert "cudaGraphLaunch" in text
+
+
+def test_perfetto_slowest_step(demo: Path, tmp_path: Path) -> None:
+    text = _run("perfetto_slowest_step.py", demo, tmp_path / "step.pftrace")
+    assert text.startswith("step ")
+    assert (tmp_path / "step.pftrace").stat().st_size > 1000
+
+
+def test_perfetto_of_a_trace_without_steps(tmp_path: Path) -> None:
+    plain = Export().kernel("k", 1, 2).write(tmp_path / "plain.sqlite")
+    assert _run("perfetto_slowest_step.py", plain, tmp_path / "none").startswith("no steps: ")
+
+
 def test_slow_rank(tmp_path: Path) -> None:
     job = collectives((0, 1), Pace(late={1: 80_000}))
     paths = [write(tmp_path / f"node{rank}.sqlite", Host((rank,), offset=rank * 10**12), job) for rank in (0, 1)]

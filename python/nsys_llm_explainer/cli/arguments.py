@@ -40,7 +40,7 @@ def explain_parser() -> argparse.ArgumentParser:
         "a plain database without a writer (default: %(default)s); the report is the same",
     )
     analysis.add_argument("--profile", action="store_true", help="print how long each stage took to stderr")
-    add_output_options(parser)
+    _add_perfetto_option(add_output_options(parser))
     _add_gate_options(parser)
     _add_information_options(parser)
     return parser
@@ -104,8 +104,8 @@ def default_out(trace: str) -> str:
     return f"{Path(trace).stem}_report"
 
 
-def add_output_options(parser: argparse.ArgumentParser, formats: tuple[str, ...] = FORMATS) -> None:
-    """Adds what is written and printed.
+def add_output_options(parser: argparse.ArgumentParser, formats: tuple[str, ...] = FORMATS) -> argparse._ArgumentGroup:
+    """Adds what is written and printed, and returns the group.
 
     Args:
         parser: The parser.
@@ -129,6 +129,16 @@ def add_output_options(parser: argparse.ArgumentParser, formats: tuple[str, ...]
         help="rows of the kernel table in report.md (default: %(default)s); report.json and CSV hold more",
     )
     output.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    return output
+
+
+def _add_perfetto_option(output: argparse._ArgumentGroup) -> None:
+    output.add_argument(
+        "--perfetto",
+        metavar="FILE",
+        help="also write the events of the window as a Perfetto trace, for ui.perfetto.dev; needs "
+        "pip install 'nsys-llm-explainer[perfetto]'",
+    )
 
 
 def _add_information_options(parser: argparse.ArgumentParser) -> None:

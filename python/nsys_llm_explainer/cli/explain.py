@@ -27,6 +27,11 @@ def run_explain(options: argparse.Namespace) -> Report:
     """Runs ``nsys-llm-explain TRACE`` and returns the report that it wrote."""
     out = Path(options.out or default_out(options.trace))
     check_directory(out)
+    if options.perfetto is not None:
+        from nsys_llm_explainer.cli.perfetto import check, export  # noqa: PLC0415 - an optional extra
+
+        check(options)
+    perfetto = None
     phases = None if options.phase_map is None else dict(load_phase_map(options.phase_map))
     with sqlite_of(options.trace) as path, ProgressBar() as progress:
         report = analyze(
@@ -41,12 +46,16 @@ def run_explain(options: argparse.Namespace) -> Report:
             source=options.source,
             progress=progress,
         )
+        if options.perfetto is not None:
+            perfetto = export(options, path, report, progress)
     if is_report(options.trace):
         trace = {**report.trace, "path": options.trace, "file_bytes": Path(options.trace).stat().st_size}
         report = replace(report, trace=MappingProxyType(trace))
     if options.profile:
         print("\n".join(stage_lines(report)), file=sys.stderr)
     write_and_print(report, out, options)
+    if perfetto is not None and not options.quiet:
+        print(perfetto)
     return report
 
 

@@ -10,6 +10,7 @@ from nsys_llm_explainer.reference.findings_page import findings_page
 from nsys_llm_explainer.reference.fleet_schema import FLEET_SCHEMA_FILE, fleet_schema_text
 from nsys_llm_explainer.reference.json_schema import SCHEMA_FILE, schema_text
 from nsys_llm_explainer.reference.metrics_page import metrics_page
+from nsys_llm_explainer.reference.streams_page import streams_page
 
 
 def generated_files(root: Path) -> dict[Path, str]:
@@ -21,6 +22,7 @@ def generated_files(root: Path) -> dict[Path, str]:
     return {
         root / "docs" / "metrics.md": metrics_page(),
         root / "docs" / "findings.md": findings_page(),
+        root / "docs" / "streams.md": streams_page(),
         root / "python" / "nsys_llm_explainer" / SCHEMA_FILE: schema_text(),
         root / "python" / "nsys_llm_explainer" / DIFF_SCHEMA_FILE: diff_schema_text(),
         root / "python" / "nsys_llm_explainer" / FLEET_SCHEMA_FILE: fleet_schema_text(),

@@ -26,7 +26,7 @@ fn batch(table: &Table) -> Result<RecordBatch, ArrowError> {
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
-fn field(column: &ColumnSpec) -> Field {
+pub(crate) fn field(column: &ColumnSpec) -> Field {
     let data_type = match column.kind {
         Kind::Int => DataType::Int64,
         Kind::Float => DataType::Float64,

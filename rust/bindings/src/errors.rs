@@ -26,6 +26,12 @@ create_exception!(
     NsysError,
     "The schema holds something that no genuine export has."
 );
+create_exception!(
+    nsys_llm_explainer._native,
+    NotCapturedError,
+    NsysError,
+    "The export lacks what was asked for; the message names the flag that captures it."
+);
 create_exception!(nsys_llm_explainer._native, QueryError, NsysError, "SQLite refused to read the file.");
 
 /// The exception of an error.
@@ -39,6 +45,7 @@ pub(crate) fn to_python(error: &Error) -> PyErr {
         Error::Corrupt { .. } => CorruptTraceError::new_err(message),
         Error::UnsafeSchema { .. } => UnsafeSchemaError::new_err(message),
         Error::Query { .. } => QueryError::new_err(message),
+        Error::NotCaptured { .. } => NotCapturedError::new_err(message),
         Error::InvalidArgument(_) => PyValueError::new_err(message),
         Error::Cancelled => PyKeyboardInterrupt::new_err(()),
     }

@@ -1,10 +1,11 @@
-//! Python bindings: three frozen classes over the core, and nothing that computes.
+//! Python bindings: frozen classes over the core, and nothing that computes.
 
 mod arrow;
 mod collectives;
 mod enter;
 mod errors;
 mod section;
+mod stream;
 mod trace;
 
 use pyo3::prelude::*;
@@ -15,9 +16,13 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use super::errors::{CorruptTraceError, NotAnExportError, NsysError, QueryError, UnsafeSchemaError};
+    use super::errors::{
+        CorruptTraceError, NotAnExportError, NotCapturedError, NsysError, QueryError, UnsafeSchemaError,
+    };
     #[pymodule_export]
     use super::section::{Section, Table, schema};
+    #[pymodule_export]
+    use super::stream::{Stream, stream_schema};
     #[pymodule_export]
     use super::trace::{Trace, open_trace};
 

@@ -188,7 +188,7 @@ pub fn schema(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     Ok(sections)
 }
 
-fn columns<'py>(py: Python<'py>, specs: &[ColumnSpec]) -> PyResult<Bound<'py, PyList>> {
+pub(crate) fn columns<'py>(py: Python<'py>, specs: &[ColumnSpec]) -> PyResult<Bound<'py, PyList>> {
     let list = PyList::empty(py);
     for column in specs {
         let dict = PyDict::new(py);

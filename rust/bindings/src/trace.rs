@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use nsys_explain_core::analysis::timeline::Timeline;
 use nsys_explain_core::model::section::{Status, Warning};
+use nsys_explain_core::stream::StreamOptions;
 use nsys_explain_core::{self as core, AnalyzeOptions, Report, TableSummary, WindowSource};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
@@ -13,6 +14,7 @@ use pyo3::types::{PyDict, PyList};
 use crate::collectives;
 use crate::enter::enter;
 use crate::section::Section;
+use crate::stream::{self, Stream};
 
 /// An export that was opened and probed.
 #[pyclass(frozen, module = "nsys_llm_explainer._native")]
@@ -72,6 +74,11 @@ impl Trace {
 
     fn __repr__(&self) -> String {
         format!("<Trace {:?}>", self.path())
+    }
+
+    #[getter]
+    fn gpus<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        self.facts(py)?.get_item("gpus")?.ok_or_else(|| PyValueError::new_err("gpus"))?.cast_into().map_err(Into::into)
     }
 
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -142,6 +149,50 @@ impl Trace {
         Ok(list)
     }
 
+    fn streams<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        stream::states(py, &self.trace)
+    }
+
+    #[pyo3(signature = (table, columns=None, *, window=None, threads=None, step_range=None, categories=None, progress=None))]
+    fn stream(
+        &self,
+        py: Python<'_>,
+        table: String,
+        columns: Option<Vec<String>>,
+        window: Option<Window>,
+        threads: Option<Whole<usize, false>>,
+        step_range: Option<String>,
+        categories: Option<Vec<(String, String)>>,
+        progress: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Stream> {
+        let options = stream_options(window, threads, step_range, categories);
+        let streams = stream::open(py, &self.trace, vec![(table, columns)], options, progress.as_ref())?;
+        streams.into_iter().next().ok_or_else(|| PyValueError::new_err("no stream"))
+    }
+
+    #[pyo3(signature = (tables, *, window=None, threads=None, step_range=None, categories=None, progress=None, skip_missing=false))]
+    fn read_streams<'py>(
+        &self,
+        py: Python<'py>,
+        tables: Bound<'py, PyDict>,
+        window: Option<Window>,
+        threads: Option<Whole<usize, false>>,
+        step_range: Option<String>,
+        categories: Option<Vec<(String, String)>>,
+        progress: Option<Bound<'py, PyAny>>,
+        skip_missing: bool,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let mut options = stream_options(window, threads, step_range, categories);
+        options.skips_missing = skip_missing;
+        let requests = tables.iter().map(|(table, columns)| Ok((table.extract()?, columns.extract()?)));
+        let requests = requests.collect::<PyResult<Vec<_>>>()?;
+        let streams = PyDict::new(py);
+        for stream in stream::open(py, &self.trace, requests, options, progress.as_ref())? {
+            streams.set_item(stream.name(), stream)?;
+        }
+        Ok(streams)
+    }
+
     #[pyo3(signature = (*, phase_map=None, kernel_percentiles=true, nvtx_kernel_map=true, threads=None, window=None, progress=None, step_range=None, categories=None))]
     fn analyze<'py>(
         &self,
@@ -177,6 +228,21 @@ impl Trace {
             stages.into_iter().map(|(stage, time)| (stage, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)));
         result.set_item("stages", stages.collect::<Vec<_>>())?;
         Ok(result)
+    }
+}
+
+fn stream_options(
+    window: Option<Window>,
+    threads: Option<Whole<usize, false>>,
+    step_range: Option<String>,
+    categories: Option<Vec<(String, String)>>,
+) -> StreamOptions {
+    StreamOptions {
+        window: window.map(|(start, end)| (start.map(|time| time.0), end.map(|time| time.0))),
+        threads: threads.map(|threads| threads.0),
+        step_range,
+        categories: categories.unwrap_or_default(),
+        skips_missing: false,
     }
 }
 

@@ -57,6 +57,16 @@ pub enum Error {
         /// The reason as the library states it.
         detail: String,
     },
+    /// The export lacks what was asked for.
+    #[error("{}: {what}; {remedy}", path.display())]
+    NotCaptured {
+        /// The path as given.
+        path: PathBuf,
+        /// What is missing.
+        what: String,
+        /// What brings it.
+        remedy: String,
+    },
     /// An option has no meaning for this trace.
     #[error("{0}")]
     InvalidArgument(String),

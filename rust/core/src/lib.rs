@@ -10,6 +10,7 @@ pub mod error;
 pub mod model;
 pub mod phase_map;
 pub mod source;
+pub mod stream;
 
 mod report;
 mod trace;

@@ -88,7 +88,7 @@ pub enum Source {
 #[derive(Debug)]
 pub struct Trace {
     file: TraceFile,
-    schema: Schema,
+    pub(crate) schema: Schema,
     metadata: Metadata,
     source: Source,
     /// Why pages cannot be read, if they were wanted.
@@ -158,7 +158,15 @@ impl Trace {
         notes
     }
 
-    fn rows(&self) -> Result<Box<dyn RowSource + '_>> {
+    pub(crate) fn devices(&self, source: &dyn RowSource) -> Result<DeviceMap> {
+        DeviceMap::read(source, &self.schema, self.metadata.gpus.clone())
+    }
+
+    pub(crate) fn check_unchanged(&self) -> Result<()> {
+        self.file.check_unchanged()
+    }
+
+    pub(crate) fn rows(&self) -> Result<Box<dyn RowSource + '_>> {
         let mut connection = self.file.connect()?;
         if self.source != Source::Sqlite && self.unusual.is_none() {
             match PageRows::new(&self.file, connection, &self.schema)? {
@@ -263,14 +271,7 @@ impl Trace {
         let phases = options.phases.as_ref().map(|phases| PhaseMap::new(phases)).transpose()?;
         let window = window(options.window)?;
         let step_range = options.step_range.as_deref().map(step_range).transpose()?;
-        let mut pool = rayon::ThreadPoolBuilder::new();
-        if let Some(threads) = options.threads {
-            if !(1..=MAX_THREADS).contains(&threads) {
-                return Err(Error::InvalidArgument(format!("threads: {threads} is not between 1 and {MAX_THREADS}")));
-            }
-            pool = pool.num_threads(threads);
-        }
-        let pool = pool.build().map_err(|error| Error::InvalidArgument(format!("threads: {error}")))?;
+        let pool = pool(options.threads)?;
         let analysis = Options {
             kernel_percentiles: options.kernel_percentiles,
             nvtx_kernel_map: options.nvtx_kernel_map,
@@ -290,7 +291,7 @@ impl Trace {
         progress: &Progress,
     ) -> Result<(Report, Vec<TableSummary>)> {
         let source = self.rows()?;
-        let devices = DeviceMap::read(source.as_ref(), &self.schema, self.metadata.gpus.clone())?;
+        let devices = self.devices(source.as_ref())?;
         let mut loaded = load(source.as_ref(), &self.schema, &devices, load_options, progress)?;
         let tables = progress.timed("count other tables", || self.count(&loaded.rows))?;
         self.file.check_unchanged()?;
@@ -362,20 +363,45 @@ impl Trace {
         if events.has_gpu_ops() || calls || events.counted_ranges().next().is_some() {
             return Ok(());
         }
-        let span = match self.span_ns()? {
-            Some((first, last)) => format!("events span {first}:{last} ns"),
-            None => "the trace holds no events at all".into(),
-        };
-        Err(Error::InvalidArgument(format!("window {start}:{end} ns holds no event; {span}")))
+        Err(empty_window(start, end, self.span_ns()?))
+    }
+
+    /// Whether a window lies where events are, for what reads only some of the tables.
+    pub(crate) fn check_window_meets_events(&self, start: i64, end: i64) -> Result<()> {
+        let span = self.span_ns()?;
+        if span.is_some_and(|(first, last)| start <= last && end > first) {
+            return Ok(());
+        }
+        Err(empty_window(start, end, span))
     }
 }
 
-fn step_range(pattern: &str) -> Result<regex::Regex> {
+fn empty_window(start: i64, end: i64, span: Option<(i64, i64)>) -> Error {
+    let span = match span {
+        Some((first, last)) => format!("events span {first}:{last} ns"),
+        None => "the trace holds no events at all".into(),
+    };
+    Error::InvalidArgument(format!("window {start}:{end} ns holds no event; {span}"))
+}
+
+/// So many threads, or one per core.
+pub(crate) fn pool(threads: Option<usize>) -> Result<rayon::ThreadPool> {
+    let mut pool = rayon::ThreadPoolBuilder::new();
+    if let Some(threads) = threads {
+        if !(1..=MAX_THREADS).contains(&threads) {
+            return Err(Error::InvalidArgument(format!("threads: {threads} is not between 1 and {MAX_THREADS}")));
+        }
+        pool = pool.num_threads(threads);
+    }
+    pool.build().map_err(|error| Error::InvalidArgument(format!("threads: {error}")))
+}
+
+pub(crate) fn step_range(pattern: &str) -> Result<regex::Regex> {
     regex::Regex::new(pattern).map_err(|error| Error::InvalidArgument(format!("step range {pattern:?}: {error}")))
 }
 
 /// The window with its open sides filled in.
-fn window(window: Option<(Option<i64>, Option<i64>)>) -> Result<Option<(i64, i64)>> {
+pub(crate) fn window(window: Option<(Option<i64>, Option<i64>)>) -> Result<Option<(i64, i64)>> {
     let Some((start, end)) = window else { return Ok(None) };
     let (start, end) = (start.unwrap_or(i64::MIN), end.unwrap_or(i64::MAX));
     if start >= end {

@@ -6,6 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::attribution::Attribution;
 use super::detect;
 use super::device_time::{self, DeviceTime};
+use super::ended_gap::EndedGap;
 use super::graphs;
 use super::iterations::Steps;
 use super::kernel_durations::KernelDurations;
@@ -50,6 +51,36 @@ pub struct Sharing {
     pub early_ops: Vec<(u32, i64)>,
 }
 
+/// Which shared results are needed beside the call of each op.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The NVTX ranges of calls.
+    pub attribution: bool,
+    /// The categories of kernels.
+    pub categories: bool,
+    /// The steps of the engine.
+    pub steps: bool,
+    /// Where the time of each device went, and why it idled.
+    pub gaps: KeptGaps,
+}
+
+/// Which idle gaps are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeptGaps {
+    /// None: nobody looks at device time.
+    #[default]
+    None,
+    /// The longest, beside the sums.
+    Longest,
+    /// Each of them.
+    Every,
+}
+
+impl Needs {
+    /// What a report takes.
+    const REPORT: Self = Self { attribution: true, categories: true, steps: true, gaps: KeptGaps::Longest };
+}
+
 /// Shared results.
 #[derive(Debug)]
 pub struct Derived {
@@ -81,15 +112,25 @@ pub struct Derived {
     pub steps: Steps,
     /// Where the time of each device went.
     pub(super) time: Vec<DeviceTime>,
+    /// Whether each idle gap is kept.
+    pub(super) keeps_gaps: bool,
 }
 
 impl Derived {
     /// Computes what the analyses share. Columns that none of them needs are gone afterwards, unless they are to stay:
     /// the correlation ids of calls and kernels, and where ranges start.
     pub fn new(events: &mut Events, options: &Options, progress: &Progress) -> Self {
+        Self::of(events, options, Needs::REPORT, progress)
+    }
+
+    /// Computes what is needed of that, in the same way.
+    pub fn of(events: &mut Events, options: &Options, needs: Needs, progress: &Progress) -> Self {
         let (call_of, sharing, naive_joins) = progress.timed("find calls", || call_of(events));
-        let (graph_is_double, node_launches) =
-            rayon::join(|| graph_is_double(events), || graphs::node_launches(events, &call_of));
+        let for_report = needs == Needs::REPORT;
+        let (graph_is_double, node_launches) = rayon::join(
+            || graph_is_double(events),
+            || if for_report { graphs::node_launches(events, &call_of) } else { Vec::new() },
+        );
         if options.columns == Columns::Needed {
             events.calls.correlation = Ints::default();
             events.kernels.correlation = Ints::default();
@@ -105,16 +146,19 @@ impl Derived {
             kernel_durations: KernelDurations::default(),
             attribution: None,
             coverage: Vec::new(),
-            category_of_name: category_of_name(events, options),
+            category_of_name: if needs.categories { category_of_name(events, options) } else { Vec::new() },
             steps: Steps::default(),
             time: Vec::new(),
+            keeps_gaps: needs.gaps == KeptGaps::Every,
         };
         // Attribution first: its scratch memory is gone before the gaps are gathered.
-        if options.nvtx_kernel_map && !events.ranges.is_empty() && events.can_join() {
+        if needs.attribution && options.nvtx_kernel_map && !events.ranges.is_empty() && events.can_join() {
             derived.attribution =
                 Some(progress.timed("attribute kernels", || Attribution::new(events, &derived, progress)));
         }
-        derived.coverage = Coverage::of_processes(events, &derived);
+        if for_report {
+            derived.coverage = Coverage::of_processes(events, &derived);
+        }
         let find_steps = || {
             detect::steps(&detect::Seen {
                 events,
@@ -125,9 +169,16 @@ impl Derived {
                 has_step_range: options.has_step_range,
             })
         };
-        let (steps, durations) = progress
-            .timed("find steps, sort durations", || rayon::join(find_steps, || KernelDurations::new(&events.kernels)));
+        let (steps, durations) = progress.timed("find steps, sort durations", || {
+            let steps = || if needs.steps { find_steps() } else { Steps::default() };
+            let durations =
+                || if for_report { KernelDurations::new(&events.kernels) } else { KernelDurations::default() };
+            rayon::join(steps, durations)
+        });
         (derived.steps, derived.kernel_durations) = (steps, durations);
+        if needs.gaps == KeptGaps::None {
+            return derived;
+        }
         // Who asks when ranges were open: phases, windows, message sizes, the creation of graph nodes, and the span of a
         // trace without GPU ops.
         let asks_when = options.phases.is_some()
@@ -150,6 +201,11 @@ impl Derived {
         let Some(attribution) = self.attribution.as_ref().filter(|_| call != NONE) else { return NONE };
         let ranges = if attribution.own.is_empty() { &attribution.innermost } else { &attribution.own };
         ranges[call as usize]
+    }
+
+    /// Each idle gap, by device and in order of time, where they were asked for.
+    pub fn gaps(&self) -> impl Iterator<Item = (usize, &EndedGap)> {
+        self.time.iter().enumerate().flat_map(|(device, time)| time.every.iter().map(move |gap| (device, gap)))
     }
 
     /// The time of each device in bins.

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
 use super::derived::{Derived, DeviceActivity};
+use super::ended_gap::EndedGap;
 use super::gap_place::{Place, Places, Wait};
 use super::host_work::{HostWork, ThreadCalls, Walker};
 use super::iterations::Step;
@@ -133,6 +134,8 @@ pub(super) struct DeviceTime {
     pub(super) groups: FxHashMap<GroupKey, Group>,
     /// The longest gaps.
     pub(super) longest: Vec<Gap>,
+    /// All gaps, where they were asked for.
+    pub(super) every: Vec<EndedGap>,
     /// Idle time by the call in which the launching thread was: (process, name, bucket).
     pub(super) host_calls: FxHashMap<(u32, u32, usize), i64>,
     /// Idle time during which a suspect held a process of the device, in all and after warm-up.
@@ -344,6 +347,9 @@ impl Sweep<'_> {
         state.segments = segments;
         let gap = Gap { start: g0, end: g1, parts, next, call, place, step };
         self.group(state, &gap);
+        if self.derived.keeps_gaps {
+            state.time.every.push(EndedGap::of(&gap));
+        }
         if g1 - g0 > state.too_short {
             state.candidates.push(gap);
         }

@@ -42,6 +42,10 @@ pub(super) enum Place {
 }
 
 impl Place {
+    /// All places, in their order.
+    pub(super) const ALL: [Self; 6] =
+        [Self::InsideStep, Self::BetweenSteps, Self::RequestGap, Self::BeforeSteps, Self::AfterSteps, Self::NoSteps];
+
     /// The label in tables.
     pub(super) const fn as_str(self) -> &'static str {
         match self {

@@ -55,12 +55,12 @@ const fn bytes(name: &'static str, description: &'static str) -> ColumnSpec {
 }
 
 /// The short word for a direction.
-fn direction(number: Option<i64>) -> String {
+pub(crate) fn direction(number: Option<i64>) -> String {
     word(number, |number| usize::try_from(number).ok().and_then(|i| DIRECTIONS.get(i)).map(|word| (*word).to_owned()))
 }
 
 /// The word for a kind of memory.
-fn memory_kind(labels: &Labels, number: Option<i64>) -> String {
+pub(crate) fn memory_kind(labels: &Labels, number: Option<i64>) -> String {
     let built_in = |number: i64| usize::try_from(number).ok().and_then(|i| KINDS.get(i)).map(|word| (*word).to_owned());
     word(number, |number| {
         let label = labels.memory_kinds.get(&number).map(|label| label.trim().to_lowercase());

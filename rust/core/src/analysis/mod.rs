@@ -10,6 +10,7 @@ use crate::phase_map::PhaseMap;
 use crate::source::schema::Schema;
 
 pub mod derived;
+pub mod ended_gap;
 pub mod iterations;
 
 mod attribution;
@@ -39,6 +40,7 @@ pub mod timeline;
 
 pub(crate) use checks::CHECK_FAILED;
 use derived::Derived;
+pub(crate) use memory::{direction, memory_kind};
 
 /// Options of one run.
 #[derive(Debug, Clone)]

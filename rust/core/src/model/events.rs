@@ -25,6 +25,8 @@ pub struct OpKind {
     pub in_graph: bool,
     /// `graphId`, 0 for none.
     pub graph_id: i64,
+    /// `streamId`, where it was asked for.
+    pub stream: Option<i64>,
     /// What a copy goes between; `None` for what is no copy.
     pub copy: Option<CopyKind>,
 }
@@ -145,6 +147,8 @@ pub struct RangeKind {
     pub crosses_threads: bool,
     /// The first phase that matches the raw name, [`NO_PHASE`] for none.
     pub phase: u16,
+    /// Name as it was given: index into [`Events::raw_range_names`]; [`NONE`] unless it was asked for.
+    pub raw: u32,
 }
 
 impl RangeKind {
@@ -346,6 +350,8 @@ pub struct Events {
     pub names: Interner,
     /// Normalised range names.
     pub range_names: Interner,
+    /// Range names as they were given, where they were asked for.
+    pub raw_range_names: Interner,
     /// NVTX domain names.
     pub domains: Interner,
     /// Whether calls or ops lack the column `correlationId`.

@@ -126,6 +126,12 @@ impl DeviceMap {
         Ok(map)
     }
 
+    /// Whether processes number some GPU differently.
+    pub fn is_ambiguous(&self) -> bool {
+        let mut ordinal_of: FxHashMap<i64, i64> = FxHashMap::default();
+        self.gpu_of.iter().any(|(&(_, ordinal), &gpu)| *ordinal_of.entry(gpu).or_insert(ordinal) != ordinal)
+    }
+
     /// The name of a process.
     pub fn process_name(&self, key: ProcessKey) -> Option<String> {
         self.process_names.get(&key).filter(|name| !name.is_empty()).cloned()

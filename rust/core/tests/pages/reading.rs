@@ -131,6 +131,7 @@ pub(crate) fn blames_the_file(error: &Error) -> bool {
         Error::NotFound { .. }
         | Error::IsDirectory { .. }
         | Error::PermissionDenied { .. }
+        | Error::NotCaptured { .. }
         | Error::InvalidArgument(_)
         | Error::Cancelled => false,
     }

@@ -53,6 +53,13 @@ impl Part for SpanPart {
     }
 }
 
+impl SpanPart {
+    /// The threads of all kinds, with repetition.
+    pub(super) fn threads(&self) -> impl Iterator<Item = Option<i64>> + '_ {
+        self.kinds.values().iter().map(|kind| kind.0)
+    }
+}
+
 /// All spans of a table.
 pub(super) fn spans(mut parts: Vec<SpanPart>, places: &Places, strings: &mut Strings) -> HostSpans {
     let mut kinds = GlobalKinds::default();

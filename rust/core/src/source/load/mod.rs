@@ -27,6 +27,8 @@ use places::Places;
 use ranges::RangePart;
 use texts::{Strings, TextPart};
 
+const KERNEL: &str = "CUPTI_ACTIVITY_KIND_KERNEL";
+const CONCURRENT_KERNEL: &str = "CUPTI_ACTIVITY_KIND_CONCURRENT_KERNEL";
 const MEMCPY: &str = "CUPTI_ACTIVITY_KIND_MEMCPY";
 const MEMSET: &str = "CUPTI_ACTIVITY_KIND_MEMSET";
 const GRAPH_TRACE: &str = "CUPTI_ACTIVITY_KIND_GRAPH_TRACE";
@@ -46,7 +48,7 @@ const MAX_TIME: i64 = 1 << 62;
 const MAX_LABEL_CHARS: usize = 80;
 
 /// The tables that take nearly all of the time.
-pub const BIG_TABLES: [&str; 3] = ["CUPTI_ACTIVITY_KIND_KERNEL", RUNTIME, NVTX];
+pub const BIG_TABLES: [&str; 3] = [KERNEL, RUNTIME, NVTX];
 
 /// The columns that are read of one of [`BIG_TABLES`].
 pub fn columns(table: &str) -> &'static [Wanted] {
@@ -68,6 +70,34 @@ pub struct LoadOptions {
     pub step_range: Option<Regex>,
     /// Whether to keep the graph node of each kernel.
     pub graph_nodes: bool,
+    /// The tables to read; all where `None`.
+    pub tables: Option<Vec<&'static str>>,
+    /// Whether to keep the stream of each op.
+    pub streams: bool,
+    /// Whether to keep the names of ranges as they were given.
+    pub raw_names: bool,
+    /// Whose OS calls to keep.
+    pub os_calls: OsCalls,
+}
+
+/// Whose OS calls to keep.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum OsCalls {
+    /// Those of threads that call CUDA or open ranges: others, such as idle pool threads, explain no wait.
+    #[default]
+    OfKnownThreads,
+    /// All.
+    OfAllThreads,
+}
+
+impl LoadOptions {
+    /// The kernel table may have either of its names, and any table any case.
+    fn reads(&self, table: &str) -> bool {
+        let is = |name: &str| name.eq_ignore_ascii_case(table);
+        self.tables.as_ref().is_none_or(|tables| {
+            tables.iter().any(|wanted| is(wanted)) || tables.contains(&KERNEL) && is(CONCURRENT_KERNEL)
+        })
+    }
 }
 
 /// Everything that reading brings.
@@ -87,6 +117,10 @@ pub struct Loaded {
 trait Part: Send {
     /// The columns to read.
     const COLUMNS: &'static [Wanted];
+    /// The columns to read for these options.
+    fn columns(_options: &LoadOptions) -> Vec<Wanted> {
+        Self::COLUMNS.to_vec()
+    }
     /// An empty part of a table.
     fn new(table: &TableInfo) -> Self;
     /// Adds the rows of a batch.
@@ -107,13 +141,21 @@ pub fn load(
 ) -> Result<Loaded> {
     let graph_nodes = schema.table(NODES).is_some();
     let options = &LoadOptions { graph_nodes, ..options.clone() };
-    let mut reader = Reader { source, options, progress, rejected: BTreeMap::new(), rows: BTreeMap::new() };
+    let (rejected, rows) = (BTreeMap::new(), BTreeMap::new());
+    let mut reader = Reader { source, options, progress, also_reads: &[], rejected, rows };
     reader.expect(schema)?;
     let texts: Vec<TextPart> = reader.table(schema.table("StringIds"))?;
     let kernels: Vec<KernelPart> = reader.table(schema.kernel_table())?;
     let copies: Vec<CopyPart> = reader.table(schema.table(MEMCPY))?;
     let sets: Vec<OpPart> = reader.table(schema.table(MEMSET))?;
     let graphs: Vec<OpPart> = reader.table(schema.table(GRAPH_TRACE))?;
+    // Who calls CUDA tells the process of ops that do not name theirs.
+    let lacks_process = {
+        let copies = copies.iter().map(|part| &part.ops);
+        let mut parts = kernels.iter().map(|part| &part.ops).chain(copies).chain(&sets).chain(&graphs);
+        parts.any(OpPart::lacks_process)
+    };
+    reader.also_reads = if lacks_process { &[RUNTIME] } else { &[] };
     let calls: Vec<CallPart> = reader.table(schema.table(RUNTIME))?;
     let ranges: Vec<RangePart> = reader.table(schema.table(NVTX))?;
     let os_calls: Vec<SpanPart> = reader.table(schema.table(OSRT))?;
@@ -130,7 +172,8 @@ pub fn load(
             let copies = copies.iter().map(|part| &part.ops);
             kernels.iter().map(|part| &part.ops).chain(copies).chain(&sets).chain(&graphs)
         };
-        let places = Places::new(op_parts(), &calls, &ranges, devices);
+        let others = if options.os_calls == OsCalls::OfAllThreads { os_calls.as_slice() } else { &[] };
+        let places = Places::new(op_parts(), &calls, &ranges, others, devices);
         let mut loaded = Loaded { rejected: reader.rejected, rows: reader.rows, ..Loaded::default() };
         loaded.events.ops_without_process = places.ops_without_process(op_parts());
         loaded.partly_mapped_devices = places.partly_mapped;
@@ -183,6 +226,8 @@ struct Reader<'a> {
     source: &'a dyn RowSource,
     options: &'a LoadOptions,
     progress: &'a Progress,
+    /// Tables that turned out to be needed, beside those that were asked for.
+    also_reads: &'static [&'static str],
     rejected: BTreeMap<String, i64>,
     rows: BTreeMap<String, i64>,
 }
@@ -192,19 +237,22 @@ impl Reader<'_> {
     fn expect(&self, schema: &Schema) -> Result<()> {
         let host = [OSRT, OVERHEAD, PROFILER, MEMORY, NODES];
         let names = ["StringIds", MEMCPY, MEMSET, GRAPH_TRACE, RUNTIME, NVTX].into_iter().chain(host);
-        for table in names.filter_map(|name| schema.table(name)).chain(schema.kernel_table()) {
+        let tables = names.filter_map(|name| schema.table(name)).chain(schema.kernel_table());
+        for table in tables.filter(|table| self.options.reads(&table.name)) {
             self.progress.expect(self.source.expected_rows(table)?);
         }
         Ok(())
     }
 
     fn table<P: Part>(&mut self, table: Option<&TableInfo>) -> Result<Vec<P>> {
-        let Some(table) = table else { return Ok(Vec::new()) };
+        let is_wanted = |name: &str| self.options.reads(name) || self.also_reads.contains(&name);
+        let Some(table) = table.filter(|table| is_wanted(&table.name)) else { return Ok(Vec::new()) };
         let parts = self.source.parts(table, pieces())?;
+        let columns = P::columns(self.options);
         let read_part = |part| {
             let mut filled = P::new(table);
             let mut rows = 0;
-            self.source.read(table, P::COLUMNS, part, &mut |batch| {
+            self.source.read(table, &columns, part, &mut |batch| {
                 filled.add(batch, self.options);
                 rows += batch.rows();
                 self.progress.advance(batch.rows() as u64)

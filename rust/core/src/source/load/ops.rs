@@ -22,10 +22,17 @@ pub(super) struct OpPart {
     pub(super) kinds: LocalIds<(u32, Option<i64>)>,
     pub(super) places: LocalIds<OpPlace>,
     tells_device: bool,
+    /// The column of the stream's id, where that is wanted.
+    stream_at: Option<usize>,
     rejected: i64,
 }
 
 impl OpPart {
+    /// Whether some op does not name its process.
+    pub(super) fn lacks_process(&self) -> bool {
+        self.places.values().iter().any(|place| place.process.is_none())
+    }
+
     /// Adds a row, and tells whether it was accepted.
     fn add_row(
         &mut self,
@@ -36,6 +43,7 @@ impl OpPart {
         options: &LoadOptions,
     ) -> bool {
         let int = |column: usize| batch.int(row, column);
+        let stream = self.stream_at.and_then(int);
         let device = int(2);
         let accepted =
             times(int(0), int(1)).filter(|&times| times != (0, 0) && (device.is_some() || !self.tells_device));
@@ -47,7 +55,7 @@ impl OpPart {
             return false;
         }
         let in_graph = int(5).is_some_and(|node| node != 0);
-        let place = OpPlace { process: int(3), device, in_graph, graph_id: int(6).unwrap_or(0), copy };
+        let place = OpPlace { process: int(3), device, in_graph, graph_id: int(6).unwrap_or(0), stream, copy };
         let place = self.places.number(place);
         self.start.push(start);
         self.length.push(end - start);
@@ -72,7 +80,12 @@ impl Part for OpPart {
         Self { tells_device: table.has("deviceId"), ..Self::default() }
     }
 
+    fn columns(options: &LoadOptions) -> Vec<Wanted> {
+        with_stream(Self::COLUMNS, options)
+    }
+
     fn add(&mut self, batch: &Batch, options: &LoadOptions) {
+        self.stream_at = options.streams.then_some(Self::COLUMNS.len());
         for row in 0..batch.rows() {
             self.add_row(batch, row, None, None, options);
         }
@@ -81,6 +94,11 @@ impl Part for OpPart {
     fn rejected(&self) -> i64 {
         self.rejected
     }
+}
+
+/// The columns, and behind them the stream's id where that is wanted.
+fn with_stream(columns: &[Wanted], options: &LoadOptions) -> Vec<Wanted> {
+    columns.iter().copied().chain(options.streams.then_some(Wanted::int("streamId"))).collect()
 }
 
 /// Accepted kernels of one part: ops with a name, `demangledName`, else `shortName`.
@@ -108,7 +126,12 @@ impl Part for KernelPart {
         Self { ops: OpPart::new(table), nodes: Ints::default() }
     }
 
+    fn columns(options: &LoadOptions) -> Vec<Wanted> {
+        with_stream(Self::COLUMNS, options)
+    }
+
     fn add(&mut self, batch: &Batch, options: &LoadOptions) {
+        self.ops.stream_at = options.streams.then_some(Self::COLUMNS.len());
         for row in 0..batch.rows() {
             let name = batch.int(row, 7).or_else(|| batch.int(row, 8));
             if self.ops.add_row(batch, row, name, None, options) && options.graph_nodes {
@@ -148,7 +171,12 @@ impl Part for CopyPart {
         Self { ops: OpPart::new(table), bytes: Ints::default() }
     }
 
+    fn columns(options: &LoadOptions) -> Vec<Wanted> {
+        with_stream(Self::COLUMNS, options)
+    }
+
     fn add(&mut self, batch: &Batch, options: &LoadOptions) {
+        self.ops.stream_at = options.streams.then_some(Self::COLUMNS.len());
         for row in 0..batch.rows() {
             let int = |column: usize| batch.int(row, column);
             let copy = CopyKind { direction: int(7), source: int(8), destination: int(9) };
@@ -180,6 +208,7 @@ fn fill(mut parts: Vec<OpPart>, places: &Places, mut name: impl FnMut(Option<i64
                         name: name(id),
                         in_graph: place.in_graph,
                         graph_id: place.graph_id,
+                        stream: place.stream,
                         copy: place.copy,
                     })
                 })

@@ -5,6 +5,7 @@ use std::hash::Hash;
 use rustc_hash::FxHashMap;
 
 use super::calls::CallPart;
+use super::host::SpanPart;
 use super::ops::OpPart;
 use super::ranges::RangePart;
 use crate::algo::join::NONE;
@@ -87,6 +88,8 @@ pub(super) struct OpPlace {
     pub(super) in_graph: bool,
     /// `graphId`, 0 for none.
     pub(super) graph_id: i64,
+    /// `streamId`, where it is wanted.
+    pub(super) stream: Option<i64>,
     /// What a copy goes between.
     pub(super) copy: Option<CopyKind>,
 }
@@ -108,19 +111,24 @@ impl Places {
         ops: impl Iterator<Item = &'a OpPart>,
         calls: &[CallPart],
         ranges: &[RangePart],
+        others: &[SpanPart],
         devices: &DeviceMap,
     ) -> Self {
         let call_threads = || calls.iter().flat_map(|part| part.threads.values().iter().copied());
         let range_threads = || ranges.iter().flat_map(|part| part.threads.values().iter().copied());
+        let other_threads = || others.iter().flat_map(SpanPart::threads);
         let callers = distinct(call_threads().map(process_of));
         let sole_caller = if let [one] = callers.as_slice() { Some(*one) } else { None };
         let used = distinct(ops.flat_map(|part| {
             part.places.values().iter().map(|place| (resolve(place.process, sole_caller), place.device))
         }));
         let keys = distinct(
-            callers.into_iter().chain(used.iter().map(|place| place.0)).chain(range_threads().map(process_of)),
+            callers
+                .into_iter()
+                .chain(used.iter().map(|place| place.0))
+                .chain(range_threads().chain(other_threads()).map(process_of)),
         );
-        let threads = distinct(call_threads().chain(range_threads()).flatten());
+        let threads = distinct(call_threads().chain(range_threads()).chain(other_threads()).flatten());
         let processes = keys.iter().map(|&key| Process { key, name: devices.process_name(key) }).collect();
         let (devices, device_of, partly_mapped) = devices.resolve(&used);
         Self { processes, keys, threads, devices, device_of, sole_caller, partly_mapped }

@@ -31,6 +31,8 @@ struct LocalKind {
     name: u32,
     /// Of the raw text; that of a registered string is found later.
     phase: u16,
+    /// The raw text among those of the part, where it is wanted; that of a registered string is found later.
+    raw: u32,
 }
 
 /// Accepted ranges of one part.
@@ -42,6 +44,7 @@ pub(super) struct RangePart {
     kinds: LocalIds<LocalKind>,
     pub(super) threads: LocalIds<Option<i64>>,
     texts: Interner,
+    raw_texts: Interner,
     registered: LocalIds<Option<i64>>,
     domain_names: Vec<(Option<i64>, i64, DomainName)>,
     /// Ranges of the part that mark steps, where the name is a text of their own.
@@ -125,12 +128,15 @@ impl RangePart {
         } else if let Some(id) = int(7) {
             self.payload_ids.push((range, id));
         }
+        // Raw names are as many as ranges: those of ranges outside of the window are not kept.
+        let keeps_raw = options.raw_names && options.window.is_none_or(|(from, to)| start < to && end > from);
         let phase = |text: &str| options.phases.as_ref().map_or(NO_PHASE, |phases| phases.find(text));
         let kind = LocalKind {
             thread: self.threads.number(tid),
             domain: int(6).unwrap_or(0),
             crosses_threads: int(4).is_some_and(|other| other != 0 && Some(other) != tid),
             phase: text.as_deref().map_or(NO_PHASE, phase),
+            raw: text.as_deref().filter(|_| keeps_raw).map_or(NONE, |text| self.raw_texts.intern(text)),
             name: match text {
                 Some(text) => self.texts.intern(&normalised_range_name(&text)),
                 None => self.registered.number(int(5)) | REGISTERED,
@@ -186,7 +192,7 @@ pub(super) fn fill(
     events: &mut Events,
 ) {
     let domain_names = domain_names(&parts, places, strings);
-    let Events { ranges, range_names, domains, payloads, .. } = events;
+    let Events { ranges, range_names, raw_range_names, domains, payloads, .. } = events;
     let mut kinds = GlobalKinds::default();
     let mut global: Vec<Vec<u32>> = Vec::with_capacity(parts.len());
     let mut marks: Vec<MarkedRange> = Vec::new();
@@ -201,6 +207,8 @@ pub(super) fn fill(
         before = shifted(u32::try_from(part.start.len()).unwrap_or(NONE));
         let texts: Vec<u32> = part.texts.texts().iter().map(|text| range_names.intern(text)).collect();
         part.texts = Interner::default();
+        let raw_texts: Vec<u32> = part.raw_texts.texts().iter().map(|text| raw_range_names.intern(text)).collect();
+        part.raw_texts = Interner::default();
         let raw = |name: u32| registered_text(part.registered.values()[(name & !REGISTERED) as usize], strings);
         let mut kind = |local: &LocalKind| {
             let tid = part.threads.values()[local.thread as usize];
@@ -210,6 +218,11 @@ pub(super) fn fill(
                 range_names.intern(&normalised_range_name(raw(local.name)))
             } else {
                 texts[local.name as usize]
+            };
+            let raw_number = match raw_texts.get(local.raw as usize) {
+                Some(&number) => number,
+                None if is_registered && options.raw_names => raw_range_names.intern(raw(local.name)),
+                None => NONE,
             };
             let phase = match &options.phases {
                 Some(phases) if is_registered => phases.find(raw(local.name)),
@@ -221,7 +234,7 @@ pub(super) fn fill(
                 (number, None) => domains.intern(&format!("domain {number}")),
             };
             let (thread, crosses_threads) = (places.thread(tid), local.crosses_threads);
-            kinds.number(RangeKind { thread, process, name, domain, crosses_threads, phase })
+            kinds.number(RangeKind { thread, process, name, domain, crosses_threads, phase, raw: raw_number })
         };
         global.push(part.kinds.values().iter().map(&mut kind).collect());
         ranges.open += part.open;
