@@ -175,6 +175,7 @@ def batch(
     memory: int | str | None = None,
     resume: bool = False,
     dask: str | Client | None = None,
+    ranks: bool = False,
     progress: ProgressCallback | None = None,
     **analysis: Unpack[AnalysisOptions],
 ) -> Fleet:
@@ -192,6 +193,7 @@ def batch(
         memory: What all workers together may take, in bytes or as ``"8GB"``; None for four fifths of what is free.
         resume: Leave reports alone that are whole and of the same trace, options and version.
         dask: A Dask scheduler's address, or a client: its workers do the work, on a filesystem that all share.
+        ranks: The traces are of one job: compare them as its ranks as well, as ``ranks`` does. Needs the format json.
         progress: Called with the trace that was done last, how many are done, and how many there are.
         **analysis: As for ``analyze``: phase_map, kernel_percentiles, nvtx_kernel_map, window, step_range, categories.
 
@@ -202,11 +204,12 @@ def batch(
         ValueError: An argument is wrong, or a folder or pattern holds no trace.
         OSError: The outputs cannot be written, or there is no Dask scheduler.
     """
-    from nsys_llm_explainer.fleet.work.batch import Means, checked_options, run_batch  # noqa: PLC0415 - as in check
+    from nsys_llm_explainer.fleet.work.batch import Means, checked_options, run_batch, section_makers  # noqa: PLC0415 - as in check
 
     options = checked_options(formats, kernel_limit=kernel_limit, **analysis)
     means = Means(jobs, None, memory, resume, dask, progress)
-    return run_batch((paths,) if isinstance(paths, (str, os.PathLike)) else paths, out, options, means)
+    found = (paths,) if isinstance(paths, (str, os.PathLike)) else paths
+    return run_batch(found, out, options, means, section_makers(out, options, ranks=ranks))
 
 
 def check(

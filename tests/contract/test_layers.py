@@ -55,6 +55,7 @@ DEFERRED = {
     ("api", "comparison.gate"),
     ("comparison.value", "comparison.outputs"),
     ("api", "fleet.work.batch"),
+    ("fleet.work.batch", "fleet.work.ranks"),
 }
 MAY_PRINT = ("cli", "__main__", "reference.__main__")
 

@@ -17,7 +17,7 @@ from nsys_llm_explainer.cli.progress import ProgressBar
 from nsys_llm_explainer.fleet.memory import parse_size
 from nsys_llm_explainer.fleet.result import TraceResult
 from nsys_llm_explainer.fleet.terminal import fleet_lines
-from nsys_llm_explainer.fleet.work.batch import Means, checked_options, run_batch
+from nsys_llm_explainer.fleet.work.batch import Means, checked_options, run_batch, section_makers
 from nsys_llm_explainer.fleet.work.task import FORMATS
 from nsys_llm_explainer.render.escape import terminal
 
@@ -48,7 +48,8 @@ def run(argv: Sequence[str]) -> int:
             progress=lambda name, done, total: progress(terminal.line(name), done, total),
             note=None if options.quiet else _note,
         )
-        fleet = run_batch(options.traces, options.out, checked, means)
+        makers = section_makers(options.out, checked, ranks=options.ranks)
+        fleet = run_batch(options.traces, options.out, checked, means, makers)
     if options.quiet:
         for trace in fleet.failed:
             print(f"error: {terminal.line(f'{trace.path}: {_why(trace)}')}", file=sys.stderr)
@@ -92,6 +93,12 @@ def parser() -> argparse.ArgumentParser:
         "--resume",
         action="store_true",
         help="leave reports alone that are done, of the same trace and the same options",
+    )
+    job.add_argument(
+        "--ranks",
+        action="store_true",
+        help="the traces are of one job, captured on several nodes or one for each rank: align their clocks by the "
+        "collectives that they share and name the rank that the others wait for (ranks.md, ranks.html)",
     )
     job.add_argument(
         "--dask",

@@ -23,11 +23,13 @@ HTML = "fleet.html"
 PARQUET = "fleet.parquet"
 PICTURE = "fleet.svg"
 ALL = (MARKDOWN, JSON, CSV, HTML, PARQUET, PICTURE)
+#: What the comparison of ranks writes beside them.
+RANKS = ("ranks.md", "ranks.json", "ranks.html", "tables")
 
 
 def names_of_files() -> tuple[str, ...]:
     """Returns the names that the fleet's files take, which no trace's folder can have."""
-    return ALL
+    return (*ALL, *RANKS)
 
 
 def check_parquet() -> Iterator[str]:

@@ -98,6 +98,27 @@ def checked_options(
     )
 
 
+def section_makers(out: StrPath, options: Options, *, ranks: bool) -> tuple[SectionMaker, ...]:
+    """Returns what else is asked of all traces together.
+
+    Args:
+        out: Where the reports go.
+        options: What decides what the reports say.
+        ranks: Whether the traces are ranks of one job.
+
+    Raises:
+        ValueError: Ranks are asked for without the outputs that they are compared by.
+    """
+    if not ranks:
+        return ()
+    if "json" not in options.formats:
+        raise ValueError("ranks are compared by the report.json of each trace: add json to the formats")
+    from nsys_llm_explainer.fleet.work.ranks import ranks_section  # noqa: PLC0415 - few jobs have ranks
+
+    rules = None if options.categories is None else [list(rule) for rule in options.categories]
+    return (ranks_section(Path(os.fspath(out)).absolute(), rules),)
+
+
 def run_batch(
     paths: Iterable[StrPath],
     out: StrPath,
