@@ -6,10 +6,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::attribution::Attribution;
 use super::detect;
 use super::device_time::{self, DeviceTime};
+use super::durations::Durations;
 use super::ended_gap::EndedGap;
 use super::graphs;
 use super::iterations::Steps;
-use super::kernel_durations::KernelDurations;
 use super::nvtx::Coverage;
 use super::timeline::Timeline;
 use super::{Columns, Options};
@@ -101,7 +101,9 @@ pub struct Derived {
     /// Launches of CUDA graphs that were traced node by node.
     pub node_launches: Vec<graphs::Launch>,
     /// Durations of kernels by kind.
-    pub kernel_durations: KernelDurations,
+    pub kernel_durations: Durations,
+    /// Durations of the ranges that count in the chosen window, by kind.
+    pub range_durations: Durations,
     /// By process, how much kernel time is known to belong to a range.
     pub coverage: Vec<Coverage>,
     /// Kernels by NVTX range; `None` if it was not asked for or nothing can be attributed.
@@ -118,7 +120,7 @@ pub struct Derived {
 
 impl Derived {
     /// Computes what the analyses share. Columns that none of them needs are gone afterwards, unless they are to stay:
-    /// the correlation ids of calls and kernels, and where ranges start.
+    /// the correlation ids of calls and kernels, and when ranges were open.
     pub fn new(events: &mut Events, options: &Options, progress: &Progress) -> Self {
         Self::of(events, options, Needs::REPORT, progress)
     }
@@ -143,7 +145,8 @@ impl Derived {
             devices_of_process: devices_of_process(events),
             graph_is_double,
             node_launches,
-            kernel_durations: KernelDurations::default(),
+            kernel_durations: Durations::default(),
+            range_durations: Durations::default(),
             attribution: None,
             coverage: Vec::new(),
             category_of_name: if needs.categories { category_of_name(events, options) } else { Vec::new() },
@@ -171,11 +174,17 @@ impl Derived {
         };
         let (steps, durations) = progress.timed("find steps, sort durations", || {
             let steps = || if needs.steps { find_steps() } else { Steps::default() };
-            let durations =
-                || if for_report { KernelDurations::new(&events.kernels) } else { KernelDurations::default() };
+            let durations = || {
+                if for_report {
+                    (Durations::of_ops(&events.kernels), Durations::of_ranges(events))
+                } else {
+                    (Durations::default(), Durations::default())
+                }
+            };
             rayon::join(steps, durations)
         });
-        (derived.steps, derived.kernel_durations) = (steps, durations);
+        derived.steps = steps;
+        (derived.kernel_durations, derived.range_durations) = durations;
         if needs.gaps == KeptGaps::None {
             return derived;
         }
@@ -188,6 +197,7 @@ impl Derived {
             || !events.has_gpu_ops();
         if options.columns == Columns::Needed && !asks_when {
             events.ranges.start = Vec::new();
+            events.ranges.length = Ints::default();
         }
         let is_communication = |category| options.categories.is_communication(category);
         let swept =

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::kernel_durations::KernelDurations;
+use super::durations::Durations;
 use super::kernels::QUANTILES;
 use super::{
     Availability, GRAPH_TRACE, Input, Outcome, Probe, graph_mode_limit, no_kernels, no_kernels_in, share,
@@ -57,7 +57,7 @@ pub(super) struct Rates {
 
 impl Rates {
     /// Figures of the kernels of some kinds.
-    pub(super) fn of_kinds(durations: &KernelDurations, kinds: &[u32]) -> Self {
+    pub(super) fn of_kinds(durations: &Durations, kinds: &[u32]) -> Self {
         let stats = durations.stats(kinds, QUANTILES);
         let window_ns = durations.span(kinds).map_or(0, |(start, end)| end - start);
         let per_second = rate(stats.count, window_ns);

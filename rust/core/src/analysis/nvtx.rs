@@ -61,7 +61,7 @@ pub(super) struct Group {
 
 /// All ranges in groups; `by_process` splits them further.
 pub(super) fn groups(input: &Input<'_>, by_process: bool) -> Vec<Group> {
-    let (events, ranges) = (input.events, &input.events.ranges);
+    let (ranges, durations) = (&input.events.ranges, &input.derived.range_durations);
     let mut numbers: FxHashMap<(Option<u32>, u32), u32> = FxHashMap::default();
     let mut keys = Vec::new();
     let group = |kind: &RangeKind| {
@@ -72,17 +72,19 @@ pub(super) fn groups(input: &Input<'_>, by_process: bool) -> Vec<Group> {
         })
     };
     let group_of_kind: Vec<u32> = ranges.kinds.iter().map(group).collect();
-    let mut occurs = vec![false; ranges.kinds.len()];
-    events.counted_ranges().for_each(|row| occurs[ranges.kind[row] as usize] = true);
     let mut domains: Vec<Vec<u32>> = vec![Vec::new(); keys.len()];
-    for ((kind, &group), _) in ranges.kinds.iter().zip(&group_of_kind).zip(&occurs).filter(|(_, occurs)| **occurs) {
+    let mut kinds: Vec<Vec<u32>> = vec![Vec::new(); keys.len()];
+    for (number, (kind, &group)) in (0_u32..).zip(ranges.kinds.iter().zip(&group_of_kind)) {
+        if durations.count(&[number]) == 0 {
+            continue;
+        }
+        kinds[group as usize].push(number);
         let seen = &mut domains[group as usize];
         if !seen.contains(&kind.domain) {
             seen.push(kind.domain);
         }
     }
-    let rows = events.counted_ranges().map(|row| (group_of_kind[ranges.kind[row] as usize], row));
-    let stats = ranges.length.grouped(keys.len(), rows, QUANTILES);
+    let stats: Vec<Stats> = kinds.par_iter().map(|kinds| durations.stats(kinds, QUANTILES)).collect();
     let mut work: Option<Vec<NameWork>> = None;
     if let Some(attribution) = &input.derived.attribution {
         let mut by_group = vec![NameWork::default(); keys.len()];
@@ -205,14 +207,20 @@ impl Coverage {
     }
 }
 
+/// How many ranges of some kinds count in the chosen window.
+fn ranges_of(input: &Input<'_>, wanted: impl Fn(&RangeKind) -> bool) -> i64 {
+    let kinds = (0_u32..).zip(&input.events.ranges.kinds).filter(|(_, kind)| wanted(kind)).map(|(number, _)| number);
+    input.derived.range_durations.count(&kinds.collect::<Vec<_>>())
+}
+
 /// Ranges that end on another thread.
-fn crossing(events: &Events) -> usize {
-    events.counted_ranges().filter(|&row| events.ranges.kind_of(row).crosses_threads).count()
+fn crossing(input: &Input<'_>) -> i64 {
+    ranges_of(input, |kind| kind.crosses_threads)
 }
 
 fn limitations(input: &Input<'_>, coverage: &Coverage) -> Vec<String> {
     let events = input.events;
-    let crossing = crossing(events);
+    let crossing = crossing(input);
     let mut limits: Vec<String> = graph_mode_limit(events).into_iter().collect();
     limits.push("Host time of ranges is summed per name: nested and concurrent ranges overlap, so the column does not add up to wall time.".into());
     if !input.options.nvtx_kernel_map {
@@ -287,7 +295,7 @@ impl super::Analysis for Analysis {
 
     fn run(&self, input: &Input<'_>) -> Outcome {
         let events = input.events;
-        if events.window.is_some() && events.counted_ranges().next().is_none() {
+        if events.window.is_some() && ranges_of(input, |_| true) == 0 {
             return Outcome::Missing(empty_window("NVTX ranges"));
         }
         if events.ranges.is_empty() {
@@ -312,9 +320,9 @@ impl super::Analysis for Analysis {
         let [spec] = <[TableSpec; 1]>::try_from(self.spec().tables).expect("one table");
         Outcome::Ok(Section {
             summary: vec![
-                events.counted_ranges().count().into(),
+                ranges_of(input, |_| true).into(),
                 events.ranges.open.into(),
-                crossing(events).into(),
+                crossing(input).into(),
                 coverage.kernels.into(),
                 coverage.correlated.into(),
                 Some(coverage.attributed).filter(|_| known).into(),

@@ -1,21 +1,21 @@
-//! Durations of kernels by kind, computed once for every section that asks for the kernels of a name, a device, a
+//! Durations of kernels and of ranges by kind, gathered once for every section that asks for those of a name, a device, a
 //! process, or all of them.
 
 use rayon::prelude::*;
 
 use crate::algo::by_kind::ByKind;
 use crate::algo::grouping::Stats;
-use crate::model::events::Ops;
+use crate::model::events::{Events, Ops};
 use crate::model::ints::Ints;
 
 /// Rows that one task looks at.
 const CHUNK: usize = 1 << 18;
 
-/// What is known of the kernels of each kind.
+/// What is known of the durations of each kind.
 #[derive(Debug, Default)]
-pub struct KernelDurations {
+pub struct Durations {
     lengths: Lengths,
-    /// First start and last end by kind.
+    /// First start and last end by kind of kernel; empty for ranges.
     spans: Vec<(i64, i64)>,
 }
 
@@ -26,25 +26,44 @@ enum Lengths {
     Wide(ByKind<i64>),
 }
 
+impl Lengths {
+    fn new(kinds: usize, kind_of: &[u32], lengths: &Ints) -> Self {
+        match lengths {
+            Ints::Narrow(lengths) => Self::Narrow(ByKind::new(kinds, kind_of, lengths)),
+            Ints::Wide(lengths) => Self::Wide(ByKind::new(kinds, kind_of, lengths)),
+        }
+    }
+}
+
 impl Default for Lengths {
     fn default() -> Self {
         Self::Narrow(ByKind::default())
     }
 }
 
-impl KernelDurations {
+impl Durations {
     /// Gathers the durations of ops.
-    pub(super) fn new(ops: &Ops) -> Self {
-        let kinds = ops.kinds.len();
-        let lengths = || match &ops.length {
-            Ints::Narrow(lengths) => Lengths::Narrow(ByKind::new(kinds, &ops.kind, lengths)),
-            Ints::Wide(lengths) => Lengths::Wide(ByKind::new(kinds, &ops.kind, lengths)),
-        };
+    pub(super) fn of_ops(ops: &Ops) -> Self {
+        let lengths = || Lengths::new(ops.kinds.len(), &ops.kind, &ops.length);
         let (lengths, spans) = rayon::join(lengths, || spans(ops));
         Self { lengths, spans }
     }
 
-    /// How many kernels are of some kinds.
+    /// Gathers the durations of the ranges that count in the chosen window.
+    pub(super) fn of_ranges(events: &Events) -> Self {
+        let ranges = &events.ranges;
+        let kinds = ranges.kinds.len();
+        let lengths = if events.window.is_none() {
+            Lengths::new(kinds, &ranges.kind, &ranges.length)
+        } else {
+            let counted = || events.counted_ranges();
+            let lengths: Vec<i64> = counted().map(|row| ranges.duration(row)).collect();
+            Lengths::Wide(ByKind::new(kinds, &counted().map(|row| ranges.kind[row]).collect::<Vec<_>>(), &lengths))
+        };
+        Self { lengths, spans: Vec::new() }
+    }
+
+    /// How many are of some kinds.
     pub(super) fn count(&self, kinds: &[u32]) -> i64 {
         let count = |&kind: &u32| match &self.lengths {
             Lengths::Narrow(lengths) => lengths.count(kind),
@@ -53,7 +72,7 @@ impl KernelDurations {
         i64::try_from(kinds.iter().map(count).sum::<usize>()).unwrap_or(i64::MAX)
     }
 
-    /// How many of them run for less than a limit.
+    /// How many of them take less than a limit.
     pub(super) fn count_under(&self, kinds: &[u32], limit: i64) -> i64 {
         let count = |&kind: &u32| match &self.lengths {
             Lengths::Narrow(lengths) => lengths.count_under(kind, limit),
@@ -62,7 +81,7 @@ impl KernelDurations {
         i64::try_from(kinds.iter().map(count).sum::<usize>()).unwrap_or(i64::MAX)
     }
 
-    /// How many of one kind run for less than a limit, and for how long together.
+    /// How many of one kind take less than a limit, and how long together.
     pub(super) fn under(&self, kind: u32, limit: i64) -> (i64, i64) {
         let total = match &self.lengths {
             Lengths::Narrow(lengths) => lengths.total_under(kind, limit),
