@@ -91,9 +91,17 @@ def _tables(
         "step_launches": work.step_launches(before, after, groups, blocked=blocked(KERNELS)),
         "kernels": kernels.kernels(before, after, pairs, blocked=blocked(KERNELS), by_step=by_step),
         "amounts": work.amounts(
-            before, after, pairs, noises=noises, blocked=blocked(ALL), by_step=by_step, floor=floor
+            before,
+            after,
+            pairs,
+            noises=noises,
+            blocked={topic: blocked(KERNELS if hidden else ALL) for topic, hidden in work.HIDDEN_BY_GRAPHS.items()},
+            by_step=by_step,
+            floor=floor,
         ),
-        "findings": found.findings(before.report, after.report, noise=swing, blocked=blocked(ALL)),
+        "findings": found.findings(
+            before.report, after.report, noise=swing, blocked=blocked(KERNELS) or blocked(IDLE)
+        ),
         "period_histogram": steps.histogram(before, after) if groups else [],
     }
     return {name: table(name, values) for name, values in rows.items()}

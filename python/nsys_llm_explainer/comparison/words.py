@@ -27,6 +27,7 @@ _PLACES = {
 }
 _WIDE = 0.2
 _DOUBTS = {judge.UNKNOWN: ", with nothing to tell the noise from", judge.INCOMPARABLE: ", which is not comparable"}
+_JUDGED = {"step_times": "step times", "devices": "idle shares"}
 _SPEED = {judge.SLOWER: "longer", judge.FASTER: "less time"}
 
 
@@ -43,10 +44,18 @@ def lead(status: str, tables: Tables, differing: Sequence[Difference]) -> str:
         sentences = ["There is nothing to compare."]
     verdicts = {row["verdict"] for key in ("step_times", "devices") for row in tables[key].held}
     if judge.SAME in verdicts and not verdicts & judge.CALLED:
-        sentences.insert(0, "No change beyond the noise.")
+        sentences.insert(0, _nothing(tables))
     if status != COMPARABLE:
         sentences.append("The comparison has limits, named below.")
     return " ".join(sentences)
+
+
+def _nothing(tables: Tables) -> str:
+    """Returns that neither steps nor idle shares changed, and whether anything else did."""
+    if not any(row.get("verdict") in judge.CALLED for one in tables.values() for row in one.held):
+        return "No change beyond the noise."
+    judged = [what for key, what in _JUDGED.items() if any(row["verdict"] == judge.SAME for row in tables[key].held)]
+    return f"No change of {' or '.join(judged)} beyond the noise; what did change is listed below."
 
 
 def _steps(tables: Tables) -> Iterator[str]:
@@ -81,10 +90,16 @@ def _steps(tables: Tables) -> Iterator[str]:
 
 def _others(rows: Sequence[Row], shown: Row) -> str:
     others = [row for row in rows if row is not shown]
-    alike = [row for row in others if row["verdict"] == shown["verdict"]]
-    parts = [f"{fmt.counted(len(alike), 'more worker')} likewise"] if alike else []
-    rest = len(others) - len(alike)
-    parts += [f"{fmt.counted(rest, 'worker')} inside the noise"] if rest else []
+    parts = []
+    for verdict, words in (
+        (shown["verdict"], "likewise"),
+        *((other, other) for other in _SPEED if other != shown["verdict"]),
+        (judge.SAME, "inside the noise"),
+        (judge.UNKNOWN, "without a verdict"),
+    ):
+        count = sum(row["verdict"] == verdict for row in others)
+        what = "more worker" if verdict == shown["verdict"] else "worker"
+        parts += [f"{fmt.counted(count, what)} {words}"] if count else []
     return f", {' and '.join(parts)}" if parts else ""
 
 

@@ -95,7 +95,7 @@ def amounts(
     pairs: Sequence[Pair],
     *,
     noises: Noises,
-    blocked: bool,
+    blocked: Mapping[str, bool],
     by_step: bool,
     floor: float,
 ) -> Iterator[dict[str, Any]]:
@@ -106,7 +106,7 @@ def amounts(
         after: The other side.
         pairs: The devices.
         noises: The noise of the share of each device's buckets.
-        blocked: Whether the sides are not to be compared.
+        blocked: Whether a topic is not to be compared.
         by_step: Whether both have steps of the same sort.
         floor: Changes of this part of the window are none.
     """
@@ -127,7 +127,7 @@ def amounts(
                 own = first.get(subject, Amount()).over(own_divisor)
                 other = second.get(subject, Amount()).over(other_divisor)
                 noise = max(TIME_FLOOR * own.ns, floor * unit_ns, swing * unit_ns)
-                row = _row(own, other, judge.INCOMPARABLE if blocked else judge.amount(other.ns - own.ns, noise))
+                row = _row(own, other, judge.INCOMPARABLE if blocked[topic] else judge.amount(other.ns - own.ns, noise))
                 row.update(device=pair.label, topic=topic, subject=subject, per="step" if per_step else "second")
                 found.append(row)
             yield from sorted(found, key=lambda row: (-max(row["before_ns"], row["after_ns"]), row["subject"]))
@@ -184,3 +184,5 @@ _TOPICS: Mapping[str, tuple[Read, str | None]] = {
     "allocations": (_allocations, None),
     "communication": (_communication, COMMUNICATION),
 }
+HIDDEN_BY_GRAPHS: Mapping[str, bool] = {"copies": True, "allocations": False, "communication": True}
+"""Whether CUDA graphs that are traced as wholes hide some of a topic."""
