@@ -26,7 +26,10 @@ _PLACES = {
     "no_steps": "",
 }
 _WIDE = 0.2
-_DOUBTS = {judge.UNKNOWN: ", with nothing to tell the noise from", judge.INCOMPARABLE: ", which is not comparable"}
+_DOUBTS = {
+    judge.UNKNOWN: ", with nothing to tell the noise from: a single gap, or too short a trace",
+    judge.INCOMPARABLE: ", which is not comparable",
+}
 _JUDGED = {"step_times": "step times", "devices": "idle shares"}
 _SPEED = {judge.SLOWER: "longer", judge.FASTER: "less time"}
 
@@ -68,7 +71,9 @@ def _steps(tables: Tables) -> Iterator[str]:
     row = max(called or own, key=lambda one: abs(one["change_share"]))
     text = f"{_times(row)} on {row['device']}; {_interval(row)}"
     named = _kind_words(kind)
-    if called:
+    if row["verdict"] == judge.INCOMPARABLE:
+        yield f"{named} work on other batches, so their times are not compared: period p50 {_times(row)}."
+    elif called:
         change = f"{fmt.percent(abs(row['change_share']))} {_SPEED[row['verdict']]} on {row['device']}"
         text = f"{_times(row)}, 99 % interval {_ends(row)}"
         yield f"{named} take {change} (period p50 {text}){_others(own, row)}{_bucket_words(tables, row)}."
