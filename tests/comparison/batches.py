@@ -37,7 +37,7 @@ def run(path: Path, every: int, *, seed: int, by: float = 0.4) -> Report:
     for (table,) in connection.execute("select name from sqlite_master where type = 'table'").fetchall():
         columns = [row[1] for row in connection.execute(f"pragma table_info('{table}')")]
         for column in {"start", "end", "timestamp"} & set(columns) if not table.startswith(_KEPT) else ():
-            connection.execute(f'update "{table}" set "{column}" = moved("{column}")')  # noqa: S608 - names of a schema
+            connection.execute(f'update "{table}" set "{column}" = moved("{column}")')
     connection.commit()
     connection.close()
     return analyze(path)

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from nsys_llm_explainer import compare
+from nsys_llm_explainer import analyze, compare
 from nsys_llm_explainer.comparison.gate import check
 from nsys_llm_explainer.comparison.judge import CALLED
+from nsys_llm_explainer.comparison.sides import Reading, device_pairs
 from nsys_llm_explainer.comparison.value import Comparison, table
 from nsys_llm_explainer.comparison.words import lead
 from tests.comparison import batches
 from tests.comparison.conftest import Runs
+from tests.support.export import Export
 
 
 def _verdicts(comparison: Comparison, name: str) -> set[str]:
@@ -114,3 +116,31 @@ def test_regressions_of_too_few_steps_are_not_none(runs: Runs) -> None:
     result = check(comparison, "diff.regressions > 0")[0]
     assert not result.passed
     assert "too few steps" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (((0, 0), (0, 1)), ((0, 0), (0, 1))),
+        (((0, 0), (1, 1)), ((1, 1), (2, 2))),
+        (((0, 0), (1, 1)), ((0, 1), (1, 0))),
+        (((0, 0), (1, 1)), ((4, 4), (5, 5))),
+        (((0, 0), (0, 1)), ((0, 2), (0, 3))),
+    ],
+    ids=["one ordinal", "shifted", "other order", "other GPUs", "one ordinal, other GPUs"],
+)
+def test_every_gpu_has_one_counterpart(
+    tmp_path: Path, before: tuple[tuple[int, int], ...], after: tuple[tuple[int, int], ...]
+) -> None:
+    reports = []
+    for name, devices in (("before", before), ("after", after)):
+        made = Export()
+        for pid, (ordinal, gpu) in enumerate(devices, start=100):
+            made.process(pid, "python").gpu(gpu, "GPU A").cuda_device(pid=pid, ordinal=ordinal, gpu=gpu)
+            for start in range(1_000_000, 3_000_000, 50_000):
+                made.kernel("k", start, start + 30_000, device=ordinal, pid=pid, corr=None)
+        reports.append(analyze(made.write(tmp_path / f"{name}.sqlite")))
+    pairs = device_pairs(Reading(reports[0]), Reading(reports[1]))
+    assert len({pair.before.key for pair in pairs}) == len({pair.after.key for pair in pairs}) == 2
+    same = set(before) & set(after)
+    assert all(pair.before.key == pair.after.key for pair in pairs if pair.before.key in same)

@@ -68,7 +68,7 @@ def kernels(
 
 
 def _overlap(own: Row | None, other: Row | None) -> bool:
-    """Returns whether a side has calls as long as those that are usual on the other: another mix may be all there is."""
+    """Returns whether a side has calls as long as those usual on the other: another mix may be all there is."""
     if own is None or other is None:
         return False
     return any(
