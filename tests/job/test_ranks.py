@@ -13,7 +13,7 @@ import pytest
 import nsys_llm_explainer
 from nsys_llm_explainer.demo import Causes, DemoSpec, generate
 from nsys_llm_explainer.job import RankReport, explain_ranks
-from tests.job.scene import ALL_GATHER, MS, US, Host, Pace, S, collectives, write
+from tests.job.scene import ALL_GATHER, MS, US, Collective, Host, Pace, S, collectives, write
 from tests.support.export import Export
 
 
@@ -270,3 +270,16 @@ def test_real_pair_of_gpus_split_over_two_files(trace_file: Callable[[str], Path
     theirs = {row["occurrence"]: row["spread_ns"] for row in found["rank_skew"].rows()}
     assert ours.keys() == theirs.keys()
     assert all(abs(ours[one] - theirs[one]) <= error for one in ours)
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_a_rank_that_ends_later_makes_no_other_file_late(tmp_path: Path, rank: int) -> None:
+    """Ranks of one file share a clock: what they end apart is not the clocks', and may mislead by as much."""
+    job = []
+    for one in collectives(range(4), Pace(), seed=4):
+        start, end = one.spans[rank]
+        job.append(Collective(one.name, {**one.spans, rank: (start, end + 16 * US)}))
+    hosts = Host((0, 1)), Host((2, 3), offset=77 * S, ppm=20.0)
+    paths = [write(tmp_path / f"host{number}.sqlite", host, job) for number, host in enumerate(hosts)]
+    verdicts = nsys_llm_explainer.ranks(paths).verdicts
+    assert [verdict.status for verdict in verdicts] == ["none"]

@@ -46,6 +46,8 @@ def devices(
     for pair in pairs:
         first, second = (device.share(device.idle_ns) for device in (pair.before, pair.after))
         noise = _noise(_errors(before, after, pair, IDLE), len(pairs), floor)
+        if noise is not None and _rests_on_a_gap(before, after, pair, IDLE, noise):
+            noise = None
         steady = [_steady_idle(reading, device) for reading, device in ((before, pair.before), (after, pair.after))]
         yield {
             "device": pair.label,
@@ -72,6 +74,29 @@ def _noise(errors: tuple[float | None, float | None], tests: int, floor: float) 
     return float(max(floor, z_of(tests) * (first**2 + second**2) ** 0.5))
 
 
+def _rests_on_a_gap(before: Reading, after: Reading, pair: Pair, buckets: Sequence[str], noise: float) -> bool:
+    """Returns whether a change is inside the noise once the longest gap of each side is left out.
+
+    One event in a trace does not tell how often it comes.
+    """
+    whole, without = [], []
+    for reading, device in ((before, pair.before), (after, pair.after)):
+        ns = sum(device.buckets.get(bucket, 0) for bucket in buckets)
+        gap, cause = longest_gap(reading, device)
+        rest = ns - gap if cause in buckets else ns
+        whole.append(base_share(device, ns))
+        without.append(max(0, rest) / (device.window_ns - gap) if device.window_ns > gap else 0.0)
+    change, left = whole[1] - whole[0], without[1] - without[0]
+    return abs(change) > noise and (abs(left) <= noise or left * change < 0)
+
+
+def longest_gap(reading: Reading, device: Device) -> tuple[int, str | None]:
+    """Returns the longest idle gap of a device and its cause."""
+    rows = [row for row in reading.case.rows("budget", "gap_groups") if key_of(row) == device.key]
+    longest = max(rows, key=lambda row: int(row["max_ns"]), default=None)
+    return (0, None) if longest is None else (longest["max_ns"], longest["cause"])
+
+
 def _steady_idle(reading: Reading, device: Device) -> float | None:
     shares = steady_shares(reading, device.key)
     known = [shares.get(bucket) for bucket in IDLE]
@@ -90,6 +115,8 @@ def device_budget(
             if not first and not second:
                 continue
             noise = _noise(_errors(before, after, pair, (bucket,)), len(pairs) * len(BUCKETS), floor)
+            if noise is not None and _rests_on_a_gap(before, after, pair, (bucket,), noise):
+                noise = None
             yield {
                 "device": pair.label,
                 "bucket": bucket,

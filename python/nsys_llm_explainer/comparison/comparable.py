@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from nsys_llm_explainer.comparison import shapes
+from nsys_llm_explainer.comparison import mix, shapes
 from nsys_llm_explainer.comparison.noise import MIN_STEPS
-from nsys_llm_explainer.comparison.sides import Reading, Row
+from nsys_llm_explainer.comparison.sides import Reading, Row, device_pairs
 from nsys_llm_explainer.comparison.value import ALL, BLOCKS, IDLE, KERNELS, LIMITS, NOTE, STEPS, Difference
 from nsys_llm_explainer.findings.case import key_of
 from nsys_llm_explainer.render import coverage
@@ -50,9 +50,9 @@ _TABLES = {
 _NUMBERS = re.compile(r"\d+")
 
 
-def differences(before: Reading, after: Reading) -> tuple[Difference, ...]:
+def differences(before: Reading, after: Reading, floor: float) -> tuple[Difference, ...]:
     """Returns in what the runs and captures differ, what blocks first."""
-    found = [*_gpus(before, after), *_graphs(before, after), *_kernels(before, after), *_steps(before, after)]
+    found = [*_gpus(before, after), *_graphs(before, after), *_kernels(before, after), *_steps(before, after, floor)]
     found += [*_captured(before, after), *_ranges(before, after), *_windows(before, after), *_health(before, after)]
     found += [*_versions(before, after), *_same(before, after)]
     rank = {BLOCKS: 0, LIMITS: 1, NOTE: 2}
@@ -155,7 +155,7 @@ def _common(before: dict[str, int], after: dict[str, int]) -> tuple[float, float
     return first, second
 
 
-def _steps(before: Reading, after: Reading) -> Iterator[Difference]:
+def _steps(before: Reading, after: Reading, floor: float) -> Iterator[Difference]:
     first, second = (reading.case.summary("steps").get("source") for reading in (before, after))
     if not before.case.devices or not after.case.devices:
         return
@@ -181,10 +181,11 @@ def _steps(before: Reading, after: Reading) -> Iterator[Difference]:
         effect = "kinds of one side only are not compared"
         yield Difference("kinds of steps", kinds[0], kinds[1], NOTE, STEPS, effect)
     yield from _counts(before, after)
-    yield from _shapes(before, after)
+    yield from _shapes(before, after, floor)
+    yield from _mix(before, after)
 
 
-def _shapes(before: Reading, after: Reading) -> Iterator[Difference]:
+def _shapes(before: Reading, after: Reading, floor: float) -> Iterator[Difference]:
     if not before.workers or not after.workers:
         return
     first, second = before.steady_steps(before.workers[0]), after.steady_steps(after.workers[0])
@@ -202,11 +203,37 @@ def _shapes(before: Reading, after: Reading) -> Iterator[Difference]:
         if not match.common:
             effect = f"no shape in common: {kind} steps are not compared"
             yield Difference(subject, texts[0], texts[1], LIMITS, STEPS, effect)
+            continue
+        work = _work_change(match, own, other)
+        if abs(work) > floor:
+            effect = (
+                f"the steps of one bin work on {fmt.change(work)} tokens: another load, not another speed; times of "
+                f"{kind} steps are not compared"
+            )
+            yield Difference(subject, texts[0], texts[1], LIMITS, STEPS, effect)
         elif match.how == shapes.BINNED or kept < 1:
             severity = LIMITS if kept < _KEPT else NOTE
             effect = f"{fmt.percent(match.kept[0])} and {fmt.percent(match.kept[1])} of the steps have a partner"
             binned = ", by bins" if match.how == shapes.BINNED else ""
             yield Difference(subject, texts[0], texts[1], severity, STEPS, f"{effect} of the same shape{binned}")
+
+
+def _work_change(match: shapes.Match, own: list[Row], other: list[Row]) -> float:
+    first, second = ([row for row in rows if match.shape(row) in match.common] for rows in (own, other))
+    return mix.work_change(first, second, [match.weight(match.shape(row)) for row in second])
+
+
+def _mix(before: Reading, after: Reading) -> Iterator[Difference]:
+    for pair in device_pairs(before, after):
+        means = mix.differs(before, after, (pair.before, pair.after))
+        if means is not None:
+            effect = (
+                "what counts all steps moves with the mix: shares of the window, totals per step, tokens per second; "
+                "kernels are not called slower or faster where both sides have calls of either length"
+            )
+            texts = [f"{fmt.number(mean)} tokens in the mean step" for mean in means]
+            yield Difference("mix of batches", texts[0], texts[1], LIMITS, ALL, effect)
+            return
 
 
 def _shape_text(rows: list[Row]) -> str:

@@ -40,7 +40,7 @@ def compare(before: Report, after: Report, *, floor: float = FLOOR, allow_differ
     if not 0 <= floor < 1:
         raise ValueError(f"the floor is a part of 1, such as 0.03, not {floor!r}")
     sides = Reading(before), Reading(after)
-    differing = differences(*sides)
+    differing = differences(*sides, floor)
     tables = _tables(*sides, differing, floor=floor, allow_different=allow_different)
     status = _status(differing, allow_different=allow_different)
     reasons = _reasons(differing)
@@ -72,11 +72,13 @@ def _tables(
     own_steps = {one.scope for one in differing if one.severity == BLOCKS and one.scope == STEPS}
     pairs = device_pairs(before, after)
     workers = worker_pairs(before, after, pairs) if allow_different or not own_steps else []
-    groups = steps.matched(before, after, workers)
+    groups = steps.matched(before, after, workers, tolerance=None if allow_different else floor)
     by_step = bool(groups)
     whole = list(budget.device_budget(before, after, pairs, blocked=blocked(IDLE), floor=floor))
     noises = {(row["device"], row["bucket"]): row["noise_share"] for row in whole}
-    swing = max((noise for noise in noises.values() if noise is not None), default=floor)
+    # A share that one event moved moves those of all findings.
+    swings = [abs(row["change_share"]) if row["noise_share"] is None else row["noise_share"] for row in whole]
+    swing = max(swings, default=floor)
     rows: Mapping[str, Any] = {
         "differences": [one.to_dict() for one in differing],
         "step_times": steps.step_times(groups, blocked=blocked(STEPS), floor=floor),
@@ -89,14 +91,32 @@ def _tables(
         "step_buckets": steps.step_buckets(before, after, groups, blocked=blocked(STEPS) or blocked(IDLE), floor=floor),
         "step_categories": steps.step_categories(before, after, groups, blocked=blocked(KERNELS), floor=floor),
         "step_launches": work.step_launches(before, after, groups, blocked=blocked(KERNELS)),
-        "kernels": kernels.kernels(before, after, pairs, blocked=blocked(KERNELS), by_step=by_step),
-        "amounts": work.amounts(
-            before, after, pairs, noises=noises, blocked=blocked(ALL), by_step=by_step, floor=floor
+        "kernels": kernels.kernels(
+            before,
+            after,
+            pairs,
+            blocked=blocked(KERNELS),
+            by_step=by_step,
+            unlike={group.pair.before[0] for group in _main(groups) if group.unlike},
         ),
-        "findings": found.findings(before.report, after.report, noise=swing, blocked=blocked(ALL)),
+        "amounts": work.amounts(
+            before,
+            after,
+            pairs,
+            noises=noises,
+            blocked={topic: blocked(KERNELS if hidden else ALL) for topic, hidden in work.HIDDEN_BY_GRAPHS.items()},
+            by_step=by_step,
+            floor=floor,
+        ),
+        "findings": found.findings(before.report, after.report, noise=swing, blocked=blocked(KERNELS) or blocked(IDLE)),
         "period_histogram": steps.histogram(before, after) if groups else [],
     }
     return {name: table(name, values) for name, values in rows.items()}
+
+
+def _main(groups: list[steps.Matched]) -> list[steps.Matched]:
+    """Returns the steps of the kind that takes the most time."""
+    return [group for group in groups if group.kind == groups[0].kind]
 
 
 def _side(report: Report) -> Side:

@@ -23,8 +23,8 @@ def figures_of(tables: Mapping[str, DiffTable], differing: Sequence[Difference])
     times, devices = tables["step_times"].held, tables["devices"].held
     judged = [*times, *devices]
     found: dict[str, Found] = {
-        "regressions": _count(judged, _WORSE),
-        "improvements": _count(judged, _BETTER),
+        "regressions": _moves(times, judged, _WORSE),
+        "improvements": _moves(times, judged, _BETTER),
         **{
             f"differences.{severity}": (sum(one.severity == severity for one in differing),)
             for severity in (BLOCKS, LIMITS, NOTE)
@@ -59,6 +59,23 @@ def _count(rows: Sequence[Row], verdicts: set[str]) -> Found:
     if rows and all(row["verdict"] == judge.INCOMPARABLE for row in rows):
         return _BLOCKED
     return (sum(row["verdict"] in verdicts for row in rows),)
+
+
+def _moves(times: Sequence[Row], judged: Sequence[Row], verdicts: set[str]) -> Found:
+    """Returns how many changes are of some verdicts; none is no answer where the steps that matter have no verdict."""
+    found = _count(judged, verdicts)
+    main = [row for row in times or judged if not times or (row["kind"], row["metric"]) == _main(times)]
+    if isinstance(found, tuple) and not found[0]:
+        if any(row["verdict"] == judge.INCOMPARABLE for row in main):
+            return _BLOCKED
+        if any(row["verdict"] == judge.UNKNOWN for row in main):
+            return _TOO_FEW
+    return found
+
+
+def _main(times: Sequence[Row]) -> tuple[str, str]:
+    """Returns the kind of steps with the most time, and its median period."""
+    return times[0]["kind"], "period_p50"
 
 
 def _changes(rows: Sequence[Row]) -> Found:

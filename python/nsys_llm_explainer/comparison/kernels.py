@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from nsys_llm_explainer.comparison import judge
+from nsys_llm_explainer.comparison import judge, mix
 from nsys_llm_explainer.comparison.comparable import normalised
 from nsys_llm_explainer.comparison.noise import MIN_STEPS, z_of
 from nsys_llm_explainer.comparison.sides import Pair, Reading, Row, base_share
 from nsys_llm_explainer.findings.case import Device, key_of
+from nsys_llm_explainer.findings.ledger import DeviceKey
 
 CALL_FLOOR = 0.10
 """A kernel's duration changes from this part of itself on ..."""
@@ -24,7 +25,13 @@ _MEDIAN_FACTOR = 1.2533
 
 
 def kernels(
-    before: Reading, after: Reading, pairs: Sequence[Pair], *, blocked: bool, by_step: bool
+    before: Reading,
+    after: Reading,
+    pairs: Sequence[Pair],
+    *,
+    blocked: bool,
+    by_step: bool,
+    unlike: Collection[DeviceKey] = (),
 ) -> Iterator[dict[str, Any]]:
     """Yields a row per GPU and kernel: those that changed first, then by how much their time per step or window moved.
 
@@ -34,6 +41,7 @@ def kernels(
         pairs: The devices.
         blocked: Whether kernels are not to be compared.
         by_step: Whether both sides have steps of the same sort.
+        unlike: The devices of BEFORE whose steps work on other batches than those of AFTER.
     """
     for pair in pairs:
         first, second = _kernels(before, pair.before), _kernels(after, pair.after)
@@ -44,15 +52,29 @@ def kernels(
         replaced = _replacements(first, second, units)
         z = z_of(len(pairs) * max(1, len(first.keys() & second.keys())))
         heirs = set(replaced.values())
+        mixed = mix.differs(before, after, (pair.before, pair.after)) is not None
+        other_batches = pair.before.key in unlike
         rows = []
         for name in (name for name in names if name not in heirs):
             own, other = first.get(name), second.get(replaced.get(name, name))
             row = _row(pair, own, other, steps if per_step else None, z)
             row.update(device=pair.label, kernel_name=name, replaced_by=replaced.get(name))
+            if row["verdict"] in (judge.SLOWER, judge.FASTER) and (other_batches or (mixed and _overlap(own, other))):
+                row["verdict"], row["noise_share"] = judge.UNKNOWN, None
             if blocked:
                 row["verdict"] = judge.INCOMPARABLE
             rows.append(row)
         yield from sorted(rows, key=_order)
+
+
+def _overlap(own: Row | None, other: Row | None) -> bool:
+    """Returns whether a side has calls as long as those usual on the other: another mix may be all there is."""
+    if own is None or other is None:
+        return False
+    return any(
+        one["p99_ns"] is None or one["min_ns"] <= _call_ns(usual) <= one["p99_ns"]
+        for one, usual in ((own, other), (other, own))
+    )
 
 
 def _kernels(reading: Reading, device: Device) -> Mapping[str, Row]:

@@ -101,13 +101,22 @@ class WorkerPair:
 
 
 def device_pairs(before: Reading, after: Reading) -> list[Pair]:
-    """Returns the devices that belong together: by ordinal, or in their order where no ordinal is on both sides."""
+    """Returns the devices that belong together.
+
+    By ordinal and physical GPU, then by ordinal where that tells them apart, the others in their order where both sides
+    have as many. No device is in two pairs.
+    """
     first, second = before.case.devices, after.case.devices
-    by_id = {device.key[0]: device for device in second}
-    pairs = [(device, by_id[device.key[0]]) for device in first if device.key[0] in by_id]
-    if not pairs:
-        pairs = list(zip(first, second))
-    return [Pair(_label(one, other), one, other) for one, other in pairs]
+    found = {device.key: device for device in second if any(device.key == own.key for own in first)}
+    left = [device for device in first if device.key not in found]
+    right = [device for device in second if device.key not in found]
+    ordinals, others = ([device.key[0] for device in side] for side in (left, right))
+    by_ordinal = {ordinal for ordinal in ordinals if ordinals.count(ordinal) == others.count(ordinal) == 1}
+    found.update((own.key, other) for own in left for other in right if own.key[0] == other.key[0] in by_ordinal)
+    left, right = ([device for device in side if device.key[0] not in by_ordinal] for side in (left, right))
+    if len(left) == len(right) or not found:
+        found.update((own.key, other) for own, other in zip(left, right))
+    return [Pair(_label(own, found[own.key]), own, found[own.key]) for own in first if own.key in found]
 
 
 def worker_pairs(before: Reading, after: Reading, pairs: Iterable[Pair]) -> list[WorkerPair]:

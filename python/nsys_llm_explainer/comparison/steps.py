@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any, Optional
 
 from nsys_llm_explainer.comparison import judge, shapes
+from nsys_llm_explainer.comparison.mix import all_steps, work_change
 from nsys_llm_explainer.comparison.noise import (
     MIN_STEPS,
     TAIL_FACTOR,
@@ -39,6 +40,7 @@ class Matched:
         before: Steps of BEFORE whose shape AFTER has too.
         after: Steps of AFTER whose shape BEFORE has too.
         weights: What each of these counts, None where all count the same.
+        unlike: Whether steps in the same bins of shapes are so different that times of them do not compare.
     """
 
     pair: WorkerPair
@@ -47,6 +49,7 @@ class Matched:
     before: list[Row]
     after: list[Row]
     weights: Optional[list[float]]
+    unlike: bool = False
 
     @property
     def enough(self) -> bool:
@@ -80,15 +83,24 @@ class Matched:
         return float(sum(row["period_ns"] for row in self.before)) / max(1, len(self.before))
 
 
-def matched(before: Reading, after: Reading, pairs: Sequence[WorkerPair]) -> list[Matched]:
-    """Returns the steps that are compared, by worker and kind, kinds with the most time first."""
+def matched(
+    before: Reading, after: Reading, pairs: Sequence[WorkerPair], *, tolerance: float | None = None
+) -> list[Matched]:
+    """Returns the steps that are compared, by worker and kind, kinds with the most time first.
+
+    Args:
+        before: The one side.
+        after: The other side.
+        pairs: The workers.
+        tolerance: By how much the tokens of matched steps may differ, None for any.
+    """
     found = []
     for pair in pairs:
         first, second = before.steady_steps(pair.before), after.steady_steps(pair.after)
         for kind in before.kinds():
             own, other = ([_with_span(row) for row in rows if row["kind"] == kind] for rows in (first, second))
             if own and other:
-                found.append(_matched(pair, kind, own, other))
+                found.append(_matched(pair, kind, own, other, tolerance))
     return found
 
 
@@ -96,14 +108,15 @@ def _with_span(row: Row) -> Row:
     return {**row, "span_ns": row["end_ns"] - row["start_ns"]}
 
 
-def _matched(pair: WorkerPair, kind: str, own: list[Row], other: list[Row]) -> Matched:
+def _matched(pair: WorkerPair, kind: str, own: list[Row], other: list[Row], tolerance: float | None) -> Matched:
     match = shapes.match(own, other)
     common = match.common
     first = [row for row in own if match.shape(row) in common]
     second = [row for row in other if match.shape(row) in common]
     weights = [match.weight(match.shape(row)) for row in second]
     same = not weights or max(weights) == min(weights)
-    return Matched(pair, kind, match, first, second, None if same else weights)
+    unlike = tolerance is not None and abs(work_change(first, second, weights)) > tolerance
+    return Matched(pair, kind, match, first, second, None if same else weights, unlike)
 
 
 def step_times(groups: Sequence[Matched], *, blocked: bool, floor: float) -> Iterator[dict[str, Any]]:
@@ -121,7 +134,7 @@ def step_times(groups: Sequence[Matched], *, blocked: bool, floor: float) -> Ite
                 known = group.enough_for_tail if tail else group.enough
                 if not known:
                     noise = None
-                verdict = judge.INCOMPARABLE if blocked else judge.speed(change.share, noise)
+                verdict = judge.INCOMPARABLE if blocked or group.unlike else judge.speed(change.share, noise)
                 yield {
                     "device": group.pair.label,
                     "kind": group.kind,
@@ -248,6 +261,19 @@ def _busy_noise(group: Matched, floor: float) -> float | None:
     return float(max(floor * group.period_ns, z_of(_CATEGORIES) * sum(error**2 for error in errors) ** 0.5))
 
 
+def mix_change(before: Reading, after: Reading, group: Matched, column: str) -> float:
+    """Returns how much the mean of all steps moves because the batches of the sides, or their starts, differ.
+
+    Tables of means per step hold all steps of a kind, matched or not.
+    """
+    whole = [
+        mean_error(Sample([row[column] for row in all_steps(reading, worker, group.kind)]))[0]
+        for reading, worker in ((before, group.pair.before), (after, group.pair.after))
+    ]
+    alike = [mean_error(sample)[0] for sample in group.samples(column)]
+    return abs((whole[1] - whole[0]) - (alike[1] - alike[0]))
+
+
 def _amount(group: Matched, values: tuple[float, float], noise: float | None, *, blocked: bool) -> dict[str, Any]:
     first, second = values
     return {
@@ -258,7 +284,7 @@ def _amount(group: Matched, values: tuple[float, float], noise: float | None, *,
         "change_ns": second - first,
         "noise_ns": judge.finite(noise),
         "change_share": (second - first) / group.period_ns if group.period_ns else None,
-        "verdict": judge.INCOMPARABLE if blocked else judge.amount(second - first, noise),
+        "verdict": judge.INCOMPARABLE if blocked or group.unlike else judge.amount(second - first, noise),
     }
 
 
@@ -276,6 +302,8 @@ def step_categories(
             for reading, worker in ((before, group.pair.before), (after, group.pair.after))
         ]
         noise = _busy_noise(group, floor)
+        if noise is not None:
+            noise += mix_change(before, after, group, "gpu_busy_ns")
         names = sorted({**sides[0], **sides[1]}, key=lambda name: (-max(side.get(name, 0) for side in sides), name))
         for name in names:
             values = sides[0].get(name, 0.0), sides[1].get(name, 0.0)

@@ -26,7 +26,11 @@ _PLACES = {
     "no_steps": "",
 }
 _WIDE = 0.2
-_DOUBTS = {judge.UNKNOWN: ", with nothing to tell the noise from", judge.INCOMPARABLE: ", which is not comparable"}
+_DOUBTS = {
+    judge.UNKNOWN: ", with nothing to tell the noise from: a single gap, or too short a trace",
+    judge.INCOMPARABLE: ", which is not comparable",
+}
+_JUDGED = {"step_times": "step times", "devices": "idle shares"}
 _SPEED = {judge.SLOWER: "longer", judge.FASTER: "less time"}
 
 
@@ -43,10 +47,18 @@ def lead(status: str, tables: Tables, differing: Sequence[Difference]) -> str:
         sentences = ["There is nothing to compare."]
     verdicts = {row["verdict"] for key in ("step_times", "devices") for row in tables[key].held}
     if judge.SAME in verdicts and not verdicts & judge.CALLED:
-        sentences.insert(0, "No change beyond the noise.")
+        sentences.insert(0, _nothing(tables))
     if status != COMPARABLE:
         sentences.append("The comparison has limits, named below.")
     return " ".join(sentences)
+
+
+def _nothing(tables: Tables) -> str:
+    """Returns that neither steps nor idle shares changed, and whether anything else did."""
+    if not any(row.get("verdict") in judge.CALLED for one in tables.values() for row in one.held):
+        return "No change beyond the noise."
+    judged = [what for key, what in _JUDGED.items() if any(row["verdict"] == judge.SAME for row in tables[key].held)]
+    return f"No change of {' or '.join(judged)} beyond the noise; what did change is listed below."
 
 
 def _steps(tables: Tables) -> Iterator[str]:
@@ -59,7 +71,9 @@ def _steps(tables: Tables) -> Iterator[str]:
     row = max(called or own, key=lambda one: abs(one["change_share"]))
     text = f"{_times(row)} on {row['device']}; {_interval(row)}"
     named = _kind_words(kind)
-    if called:
+    if row["verdict"] == judge.INCOMPARABLE:
+        yield f"{named} work on other batches, so their times are not compared: period p50 {_times(row)}."
+    elif called:
         change = f"{fmt.percent(abs(row['change_share']))} {_SPEED[row['verdict']]} on {row['device']}"
         text = f"{_times(row)}, 99 % interval {_ends(row)}"
         yield f"{named} take {change} (period p50 {text}){_others(own, row)}{_bucket_words(tables, row)}."
@@ -81,10 +95,16 @@ def _steps(tables: Tables) -> Iterator[str]:
 
 def _others(rows: Sequence[Row], shown: Row) -> str:
     others = [row for row in rows if row is not shown]
-    alike = [row for row in others if row["verdict"] == shown["verdict"]]
-    parts = [f"{fmt.counted(len(alike), 'more worker')} likewise"] if alike else []
-    rest = len(others) - len(alike)
-    parts += [f"{fmt.counted(rest, 'worker')} inside the noise"] if rest else []
+    parts = []
+    for verdict, words in (
+        (shown["verdict"], "likewise"),
+        *((other, other) for other in _SPEED if other != shown["verdict"]),
+        (judge.SAME, "inside the noise"),
+        (judge.UNKNOWN, "without a verdict"),
+    ):
+        count = sum(row["verdict"] == verdict for row in others)
+        what = "more worker" if verdict == shown["verdict"] else "worker"
+        parts += [f"{fmt.counted(count, what)} {words}"] if count else []
     return f", {' and '.join(parts)}" if parts else ""
 
 

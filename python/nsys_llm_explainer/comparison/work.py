@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from nsys_llm_explainer.comparison import judge
+from nsys_llm_explainer.comparison import judge, mix
 from nsys_llm_explainer.comparison.noise import mean_error, z_of
 from nsys_llm_explainer.comparison.sides import Pair, Reading, Row
-from nsys_llm_explainer.comparison.steps import Matched
+from nsys_llm_explainer.comparison.steps import Matched, mix_change
 from nsys_llm_explainer.findings.case import Device, key_of
 from nsys_llm_explainer.findings.ledger import COMMUNICATION, COPY
 
@@ -73,6 +73,7 @@ def step_launches(
         # Only kernels have a value for each step: the other counts are taken to move with them.
         means = [mean_error(sample) for sample in group.samples("kernels")]
         spread = z_of(len(groups) * len(_MEASURES)) * sum(error**2 for _, error in means) ** 0.5
+        spread += mix_change(before, after, group, "kernels")
         relative = max(COUNT_FLOOR, spread / means[0][0] if means[0][0] else 0.0)
         for measure, column in _MEASURES.items():
             own, other = first[column], second[column]
@@ -85,7 +86,7 @@ def step_launches(
                     "before_count": own,
                     "after_count": other,
                     "change_count": other - own,
-                    "verdict": judge.INCOMPARABLE if blocked else judge.amount(other - own, noise),
+                    "verdict": judge.INCOMPARABLE if blocked or group.unlike else judge.amount(other - own, noise),
                 }
 
 
@@ -95,7 +96,7 @@ def amounts(
     pairs: Sequence[Pair],
     *,
     noises: Noises,
-    blocked: bool,
+    blocked: Mapping[str, bool],
     by_step: bool,
     floor: float,
 ) -> Iterator[dict[str, Any]]:
@@ -106,7 +107,7 @@ def amounts(
         after: The other side.
         pairs: The devices.
         noises: The noise of the share of each device's buckets.
-        blocked: Whether the sides are not to be compared.
+        blocked: Whether a topic is not to be compared.
         by_step: Whether both have steps of the same sort.
         floor: Changes of this part of the window are none.
     """
@@ -118,19 +119,33 @@ def amounts(
         own_divisor = steps[0] if per_step else pair.before.window_ns / 1e9
         other_divisor = steps[1] if per_step else pair.after.window_ns / 1e9
         unit_ns = pair.before.window_ns / own_divisor
+        mixed = per_step and mix.differs(before, after, (pair.before, pair.after)) is not None
         for topic, (read, bucket) in _TOPICS.items():
             # A collective takes as long as the last rank lets it wait: the share of its bucket tells how that moves.
             swing = (noises.get((pair.label, bucket)) or 0.0) if bucket else 0.0
             first, second = read(before, pair.before), read(after, pair.after)
+            # What came before the steps, such as loading weights, is no part of a step.
+            apart = (
+                _outside(after, pair.after, bucket) / other_divisor
+                - _outside(before, pair.before, bucket) / own_divisor
+            )
             found = []
             for subject in {**first, **second}:
                 own = first.get(subject, Amount()).over(own_divisor)
                 other = second.get(subject, Amount()).over(other_divisor)
-                noise = max(TIME_FLOOR * own.ns, floor * unit_ns, swing * unit_ns)
-                row = _row(own, other, judge.INCOMPARABLE if blocked else judge.amount(other.ns - own.ns, noise))
+                noise: float | None = max(TIME_FLOOR * own.ns, floor * unit_ns, swing * unit_ns) + abs(apart)
+                noise = None if mixed else noise
+                row = _row(own, other, judge.INCOMPARABLE if blocked[topic] else judge.amount(other.ns - own.ns, noise))
                 row.update(device=pair.label, topic=topic, subject=subject, per="step" if per_step else "second")
                 found.append(row)
             yield from sorted(found, key=lambda row: (-max(row["before_ns"], row["after_ns"]), row["subject"]))
+
+
+def _outside(reading: Reading, device: Device, bucket: str | None) -> int:
+    """Returns the time of a bucket outside the steady window."""
+    rows = reading.case.rows("budget", "device_time")
+    found = [row for row in rows if key_of(row) == device.key and row["bucket"] == bucket]
+    return sum(row["total_ns"] - row["steady_ns"] for row in found if row["steady_ns"] is not None)
 
 
 def _row(own: Amount, other: Amount, verdict: str) -> Row:
@@ -184,3 +199,5 @@ _TOPICS: Mapping[str, tuple[Read, str | None]] = {
     "allocations": (_allocations, None),
     "communication": (_communication, COMMUNICATION),
 }
+HIDDEN_BY_GRAPHS: Mapping[str, bool] = {"copies": True, "allocations": False, "communication": True}
+"""Whether CUDA graphs that are traced as wholes hide some of a topic."""

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from nsys_llm_explainer.job.communicators import Communicator
+from nsys_llm_explainer.job.communicators import Communicator, Member
 
 LATE_NS = 10_000
 SHOWN = 1_000
@@ -136,7 +136,7 @@ def skew(number: int, communicator: Communicator, ranks: Sequence[int]) -> Skew:
     """
     columns = _columns(communicator, ranks)
     matched = [place for place, count in enumerate(columns.ranks) if count > 1]
-    threshold = max(LATE_NS, communicator.uncertainty_ns)
+    threshold = max(LATE_NS, communicator.uncertainty_ns, _ends_apart(communicator))
     waits: dict[int, Waits] = {}
     for member, rank in zip(communicator.members, ranks):
         own = _waits_of(columns, member.place_of, member.starts, rank, threshold)
@@ -167,6 +167,25 @@ def skew(number: int, communicator: Communicator, ranks: Sequence[int]) -> Skew:
         waits={rank: replace(own, caused_wait_ns=caused.get(rank, 0)) for rank, own in sorted(waits.items())},
         widest=tuple(_widest(number, communicator.name, columns, matched, threshold)),
     )
+
+
+def _ends_apart(communicator: Communicator) -> int:
+    """Returns how far ranks of one file, which share a clock, end apart: the ends of files may mislead by as much."""
+    files: dict[int, list[Member]] = {}
+    for member in communicator.members:
+        files.setdefault(member.lane.file, []).append(member)
+    if len(files) < 2:
+        return 0
+    return max(_at(_end_spreads(members, communicator.executions), 0.9) for members in files.values())
+
+
+def _end_spreads(members: Sequence[Member], executions: int) -> list[int]:
+    spreads = []
+    for place in range(executions):
+        ends = [member.ends[member.place_of[place]] for member in members if member.place_of[place] >= 0]
+        if len(ends) > 1:
+            spreads.append(max(ends) - min(ends))
+    return sorted(spreads)
 
 
 def _columns(communicator: Communicator, ranks: Sequence[int]) -> _Columns:
