@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nsys_llm_explainer._native import __version__
 from nsys_llm_explainer.comparison.charts import charts as charts_of
 from nsys_llm_explainer.comparison.layout import BLOCKS, CAVEAT, no_changes, status_words
 from nsys_llm_explainer.comparison.value import Comparison, DiffTable
 from nsys_llm_explainer.render.escape.text import visible
 from nsys_llm_explainer.render.figures.chart import Chart
-from nsys_llm_explainer.render.figures.palette import DARK, LIGHT
 from nsys_llm_explainer.render.page.content import chart_data
-from nsys_llm_explainer.render.page.library import plotly_script, style_ids
-from nsys_llm_explainer.render.page.policy import content_security_policy, inline, script_json
-from nsys_llm_explainer.render.page.shell import FIRST_SCRIPT, STYLES, asset, colours, template
+from nsys_llm_explainer.render.page.shell import asset, page
 from nsys_llm_explainer.render.page.tables import PageTable, page_table
 
 SCRIPTS = ("theme.js", "tables.js", "charts.js", "start_diff.js")
@@ -43,23 +39,14 @@ def comparison_html(comparison: Comparison) -> str:
         FileNotFoundError: The chart library is not installed.
     """
     charts = charts_of(comparison)
-    library = plotly_script() if charts else ""
-    own = inline("\n".join(["'use strict';", *map(asset, SCRIPTS)]))
-    first = inline(asset(FIRST_SCRIPT))
-    style = inline("\n".join([colours(), *map(asset, STYLES)]))
-    data = {"charts": chart_data(charts), "light": dict(LIGHT), "dark": dict(DARK)}
     sides = (("Before", comparison.before), ("After", comparison.after))
-    return template(TEMPLATE).render(
-        policy=content_security_policy([first, own, *([library] if library else [])], [style]),
-        first_script=first,
-        style=style,
-        library=library,
-        library_style_ids=style_ids() if library else [],
-        script=own,
-        data=script_json(data),
+    return page(
+        TEMPLATE,
+        scripts=[asset(name) for name in SCRIPTS],
+        data={"charts": chart_data(charts)},
+        has_charts=bool(charts),
         before=visible(comparison.before.name),
         after=visible(comparison.after.name),
-        version=__version__,
         generated_at=comparison.generated_at,
         lead=visible(comparison.lead),
         caveat=CAVEAT,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 
-from nsys_llm_explainer._native import __version__
 from nsys_llm_explainer.fleet.columns import shown
 from nsys_llm_explainer.fleet.figures import charts as charts_of
 from nsys_llm_explainer.fleet.result import Fleet
@@ -14,11 +13,8 @@ from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.cells import NAME_KINDS, TEXT_KINDS
 from nsys_llm_explainer.render.escape.text import visible
 from nsys_llm_explainer.render.figures.chart import Chart
-from nsys_llm_explainer.render.figures.palette import DARK, LIGHT
 from nsys_llm_explainer.render.page.content import chart_data
-from nsys_llm_explainer.render.page.library import plotly_script, style_ids
-from nsys_llm_explainer.render.page.policy import content_security_policy, inline, script_json
-from nsys_llm_explainer.render.page.shell import FIRST_SCRIPT, STYLES, asset, colours, template
+from nsys_llm_explainer.render.page.shell import asset, page
 from nsys_llm_explainer.render.page.tables import Column, PageTable, page_cell
 
 SCRIPTS = ("theme.js", "tables.js", "charts.js")
@@ -59,20 +55,12 @@ def fleet_html(fleet: Fleet) -> str:
         FileNotFoundError: The chart library is not installed.
     """
     charts = charts_of(fleet)
-    library = plotly_script() if charts else ""
-    own = inline("\n".join(["'use strict';", *map(asset, SCRIPTS), _own(OWN_SCRIPT)]))
-    first = inline(asset(FIRST_SCRIPT))
-    style = inline("\n".join([colours(), *map(asset, STYLES)]))
-    data = {"charts": chart_data(charts), "light": dict(LIGHT), "dark": dict(DARK)}
-    return template(TEMPLATE, lambda name: _own(name) if name == TEMPLATE else asset(name)).render(
-        policy=content_security_policy([first, own, *([library] if library else [])], [style]),
-        first_script=first,
-        style=style,
-        library=library,
-        library_style_ids=style_ids() if library else [],
-        script=own,
-        data=script_json(data),
-        version=__version__,
+    return page(
+        TEMPLATE,
+        scripts=[*map(asset, SCRIPTS), _own(OWN_SCRIPT)],
+        data={"charts": chart_data(charts)},
+        has_charts=bool(charts),
+        load=lambda name: _own(name) if name == TEMPLATE else asset(name),
         generated_at=fleet.generated_at,
         verdict=visible(verdict(fleet)),
         blocks=[_block(part, charts) for part in parts(fleet)],

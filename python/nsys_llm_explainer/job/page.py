@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from importlib import resources
 
-from nsys_llm_explainer._native import __version__
 from nsys_llm_explainer.job.charts import WIDTH, pictures
 from nsys_llm_explainer.job.shown import shown_tables
 from nsys_llm_explainer.job.value import RankReport
 from nsys_llm_explainer.render.escape.text import visible
 from nsys_llm_explainer.render.figures.palette import LIGHT
-from nsys_llm_explainer.render.page.policy import content_security_policy, inline
-from nsys_llm_explainer.render.page.shell import FIRST_SCRIPT, STYLES, asset, colours, template
+from nsys_llm_explainer.render.page.shell import page
 
 TEMPLATE = "ranks.html.j2"
 _OWN_STYLE = "ranks.css"
@@ -19,14 +17,11 @@ _OWN_STYLE = "ranks.css"
 
 def ranks_html(report: RankReport) -> str:
     """Returns the text of ranks.html."""
-    first = inline(asset(FIRST_SCRIPT))
     fills = "".join(f".f-{name.replace('.', '-')}{{fill:var(--{name.replace('.', '-')})}}" for name in LIGHT)
-    style = inline("\n".join([colours(), *map(asset, STYLES), _own(_OWN_STYLE), fills]))
-    return template(TEMPLATE, _own).render(
-        policy=content_security_policy([first], [style]),
-        first_script=first,
-        style=style,
-        version=__version__,
+    return page(
+        TEMPLATE,
+        style=f"{_own(_OWN_STYLE)}\n{fills}",
+        load=_own,
         generated_at=report.generated_at,
         files=len(report.files),
         ranks=len(report.ranks),

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nsys_llm_explainer._native import __version__
 from nsys_llm_explainer.render import coverage
 from nsys_llm_explainer.render.escape.text import visible
 from nsys_llm_explainer.render.figures import charts as charts_of
 from nsys_llm_explainer.render.figures.chart import Tables
-from nsys_llm_explainer.render.figures.palette import DARK, LIGHT
 from nsys_llm_explainer.render.page.content import blocks, cards, chart_data
-from nsys_llm_explainer.render.page.library import plotly_script, style_ids
-from nsys_llm_explainer.render.page.policy import content_security_policy, inline, script_json
-from nsys_llm_explainer.render.page.shell import FIRST_SCRIPT, STYLES, asset, colours, template
+from nsys_llm_explainer.render.page.shell import asset, page
 from nsys_llm_explainer.render.page.timeline import timeline
 from nsys_llm_explainer.render.trace_facts import trace_facts
 from nsys_llm_explainer.report import Report
@@ -36,26 +32,12 @@ def report_html(report: Report) -> str:
     tables = Tables(report)
     charts = charts_of(tables)
     lanes = timeline(report, tables)
-    library = plotly_script() if charts else ""
-    own = inline("\n".join(["'use strict';", *map(asset, SCRIPTS)]))
-    first = inline(asset(FIRST_SCRIPT))
-    style = inline("\n".join([colours(), *map(asset, STYLES)]))
-    data = {
-        "charts": chart_data(charts),
-        "timeline": lanes,
-        "light": dict(LIGHT),
-        "dark": dict(DARK),
-    }
-    return template(TEMPLATE).render(
-        policy=content_security_policy([first, own, *([library] if library else [])], [style]),
-        first_script=first,
-        style=style,
-        library=library,
-        library_style_ids=style_ids() if library else [],
-        script=own,
-        data=script_json(data),
+    return page(
+        TEMPLATE,
+        scripts=[asset(name) for name in SCRIPTS],
+        data={"charts": chart_data(charts), "timeline": lanes},
+        has_charts=bool(charts),
         name=visible(Path(str(report.trace["path"])).name),
-        version=__version__,
         generated_at=report.generated_at,
         verdict=visible(coverage.verdict(report)),
         statements=[visible(text) for text in coverage.statements(report)],

@@ -1,18 +1,63 @@
-"""What every page is made of: its assets, its colours, and the environment of its templates."""
+"""What every page is made of: its assets, its colours, its policy, and the environment of its templates."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from nsys_llm_explainer._native import __version__
 from nsys_llm_explainer.render.figures.palette import DARK, LIGHT
+from nsys_llm_explainer.render.page.library import plotly_script, style_ids
+from nsys_llm_explainer.render.page.policy import content_security_policy, inline, script_json
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 STYLES = ("page.css", "parts.css")
 FIRST_SCRIPT = "first.js"
+
+
+def page(
+    name: str,
+    /,
+    *,
+    scripts: Sequence[str] = (),
+    data: Mapping[str, Any] | None = None,
+    has_charts: bool = False,
+    style: str = "",
+    load: Callable[[str], str] | None = None,
+    **values: Any,
+) -> str:
+    """Returns the text of a page that carries everything it shows, under a policy that allows nothing else.
+
+    Args:
+        name: The asset that holds its template.
+        scripts: The texts of its scripts, in the order in which they run.
+        data: What the scripts read, beside the colours.
+        has_charts: Whether it needs the chart library.
+        style: Styles of its own, after those of all pages.
+        load: What returns the text of an asset; those of this package where it is None.
+        **values: What the template shows.
+
+    Raises:
+        FileNotFoundError: The chart library is not installed.
+    """
+    library = plotly_script() if has_charts else ""
+    first = inline(asset(FIRST_SCRIPT))
+    own = inline("\n".join(["'use strict';", *scripts])) if scripts else ""
+    styles = inline("\n".join([colours(), *map(asset, STYLES), *([style] if style else [])]))
+    return template(name, load).render(
+        policy=content_security_policy([text for text in (first, own, library) if text], [styles]),
+        first_script=first,
+        style=styles,
+        library=library,
+        library_style_ids=style_ids() if library else [],
+        script=own,
+        data=script_json({**(data or {}), "light": dict(LIGHT), "dark": dict(DARK)}),
+        version=__version__,
+        **values,
+    )
 
 
 def template(name: str, load: Callable[[str], str] | None = None) -> Template:
