@@ -179,12 +179,17 @@ def positive(text: str) -> int:
     return value
 
 
-def format_list(text: str) -> tuple[str, ...]:
-    """Reads the formats of a report."""
+def format_list(text: str, known: tuple[str, ...] = FORMATS) -> tuple[str, ...]:
+    """Reads formats, separated by commas.
+
+    Args:
+        text: The formats.
+        known: Those that there are.
+    """
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
-    unknown = [name for name in names if name not in FORMATS]
+    unknown = [name for name in names if name not in known]
     if unknown:
-        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(FORMATS)}")
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
     return names
 
 

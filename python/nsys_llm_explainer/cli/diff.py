@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from nsys_llm_explainer.api import analyze, compare
-from nsys_llm_explainer.cli.arguments import PROGRAM, positive, window_argument
+from nsys_llm_explainer.cli.arguments import PROGRAM, format_list, positive, window_argument
 from nsys_llm_explainer.cli.gate import FELL_SHORT, target
 from nsys_llm_explainer.cli.progress import ProgressBar
 from nsys_llm_explainer.comparison.gate import parsed, settle
@@ -70,7 +71,7 @@ def diff_parser() -> argparse.ArgumentParser:
         "--format",
         metavar="LIST",
         dest="formats",
-        type=_formats,
+        type=partial(format_list, known=FORMATS),
         default=FORMATS,
         help=f"what to write, of {','.join(FORMATS)} (default: all)",
     )
@@ -164,11 +165,3 @@ def _floor(text: str) -> float:
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no part of 1 such as 3% or 0.03")
     return value
-
-
-def _formats(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
-    unknown = [name for name in names if name not in FORMATS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(FORMATS)}")
-    return names
