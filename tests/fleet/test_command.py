@@ -26,7 +26,9 @@ def _fleet(out: Path) -> dict[str, object]:
 def test_a_report_each_and_one_over_all(run: Run, traces: Path, tmp_path: Path) -> None:
     done = run(traces, "--out", "out")
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"outlier: {ODD}: idle_share" in done.stdout
+    assert f"outlier: {ODD}: idle share" in done.stdout
+    first = done.stdout.splitlines()[3]
+    assert first.startswith(ODD), "the trace that stands out comes first"
     assert done.stdout.splitlines()[-1] == "Report: out/fleet.md; each trace in a folder beside it"
     names = {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()}
     assert names == {path.stem for path in traces.iterdir()}

@@ -57,7 +57,7 @@ def budget_picture(fleet: Fleet) -> svg.Picture | None:
 
 def _shown(fleet: Fleet) -> tuple[list[Row], str, str]:
     """Returns the devices to draw, a title, and the same in words."""
-    all_ = [row for row in worst_first(fleet.devices) if row["compute_share"] is not None]
+    all_ = [row for row in worst_first(fleet.devices, fleet.outliers) if row["compute_share"] is not None]
     rows = all_[:MOST_BARS]
     cut = f", {len(rows)} of {len(all_)}" if len(all_) > len(rows) else ""
     title = f"Time budget of each GPU, worst first{cut}"

@@ -57,6 +57,11 @@ class Metric:
     is_share: bool = False
     steps: Optional[tuple[str, int]] = None
 
+    @property
+    def title(self) -> str:
+        """What people call it: the unit stands with the value."""
+        return self.name.replace("_per_s", " per second").removesuffix("_ns").replace("_", " ")
+
 
 METRICS = (
     Metric("idle_share", True, fmt.percent, is_share=True),
@@ -125,6 +130,7 @@ def _of(metric: Metric, gpu_name: str, rows: Sequence[Row]) -> list[dict[str, An
                 "gpu_id": None if of_trace else row["gpu_id"],
                 "gpu_name": gpu_name,
                 "metric": metric.name,
+                "metric_text": metric.title,
                 "value": float(row[metric.name]),
                 "value_text": metric.text(row[metric.name]),
                 "median": float(centre),

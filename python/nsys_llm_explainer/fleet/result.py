@@ -137,13 +137,25 @@ def fleet_of(
     return Fleet(tuple(traces), devices, steps, compare(devices), generated_at, tuple(sections), tuple(notes))
 
 
-def worst_first(rows: Sequence[Row]) -> list[Row]:
-    """Returns rows of the table ``devices``: failed first, then by severity and share of the trace's top finding."""
+def worst_first(rows: Sequence[Row], outliers: Sequence[Row]) -> list[Row]:
+    """Returns rows of the table ``devices``, the worst first.
+
+    Args:
+        rows: The rows.
+        outliers: Those of the table of outliers.
+
+    Returns:
+        Traces that failed, then those that stand out by their score, then by severity and share of the top finding.
+    """
+    scores: dict[str, float] = {}
+    for row in outliers:
+        if row["worse"]:
+            scores[row["trace"]] = max(row["score"], scores.get(row["trace"], 0.0))
 
     def order(row: Row) -> tuple[Any, ...]:
         severity = row["top_finding_severity"]
         rank = SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES)
-        return row["status"] == "ok", rank, -(row["top_finding_at_stake_share"] or 0.0)
+        return row["status"] == "ok", -scores.get(row["trace"], 0.0), rank, -(row["top_finding_at_stake_share"] or 0.0)
 
     return sorted(rows, key=order)
 

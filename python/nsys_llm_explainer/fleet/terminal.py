@@ -47,7 +47,7 @@ def _table(fleet: Fleet) -> Iterator[str]:
 def _worst_devices(fleet: Fleet) -> list[Row]:
     """Returns a row per trace, that of its device with most idle time, in the order of all outputs for people."""
     found: dict[str, Row] = {}
-    for row in worst_first(fleet.devices):
+    for row in worst_first(fleet.devices, fleet.outliers):
         before = found.get(row["trace"])
         if before is None or (row["idle_share"] or 0.0) > (before["idle_share"] or 0.0):
             found[row["trace"]] = row
@@ -78,7 +78,7 @@ def _outliers(fleet: Fleet) -> Iterator[str]:
     for row in worse[:MOST_OUTLIERS]:
         because = f", mostly {row['because']}" if row["because"] else ""
         yield terminal.line(
-            f"outlier: {row['trace']}: {row['metric']} {row['value_text']}, median of "
+            f"outlier: {row['trace']}: {row['metric_text']} {row['value_text']}, median of "
             f"{row['traces_compared']} traces {row['median_text']}{because}",
             WIDTH,
         )

@@ -23,7 +23,7 @@ ERRORS = (
 )
 HOW_TO_READ = (
     "A row is a device of a trace; a trace is called by its file's name, as the folder of its report. Failed traces "
-    "come first, then by severity and share of the first finding. A dash is not captured, never zero. What each figure "
+    "come first, then those that stand out, then by severity and share of the first finding. A dash is not captured, never zero. What each figure "
     "means stands in the report of the trace."
 )
 
@@ -99,7 +99,7 @@ def parts(fleet: Fleet) -> list[Part]:
     enough = any(group["compared"] for group in fleet.compared.groups)
     empty = "No trace stands out." if enough else "None called: too few traces."
     found.append(Part("outliers", "Outliers", (groups(fleet), METHOD), OUTLIERS, fleet.outliers, empty))
-    devices = tuple(worst_first([row for row in fleet.devices if row["status"] == "ok"]))
+    devices = tuple(worst_first([row for row in fleet.devices if row["status"] == "ok"], fleet.outliers))
     columns = _filled(DEVICES, devices)
     charts = ("fleet_budget", "fleet_steps")
     found.append(Part("devices", "Traces and devices", (HOW_TO_READ,), columns, devices, "No trace.", charts))
