@@ -23,8 +23,8 @@ ERRORS = (
 )
 HOW_TO_READ = (
     "A row is a device of a trace; a trace is called by its file's name, as the folder of its report. Failed traces "
-    "come first, then those that stand out, then by severity and share of the first finding. A dash is not captured, never zero. What each figure "
-    "means stands in the report of the trace."
+    "come first, then those that stand out, then by severity and share of the first finding. A dash is not captured, "
+    "never zero. What each figure means stands in the report of the trace."
 )
 
 
