@@ -26,8 +26,15 @@ def _export() -> Export:
 @pytest.mark.parametrize("dropped", [KERNEL, MEMCPY, RUNTIME])
 @pytest.mark.parametrize(
     ("table", "column"),
-    [("kernels", "api_name"), ("kernels", "range"), ("copies", "launch_start_ns"), ("copies", "range_id")]
-    + [("gaps", "call_id"), ("gaps", "range"), ("api_calls", "gpu_ops")],
+    [
+        ("kernels", "api_name"),
+        ("kernels", "range"),
+        ("copies", "launch_start_ns"),
+        ("copies", "range_id"),
+        ("gaps", "call_id"),
+        ("gaps", "range"),
+        ("api_calls", "gpu_ops"),
+    ],
 )
 def test_without_ids_no_call_is_said_to_be_missing(tmp_path: Path, dropped: str, table: str, column: str) -> None:
     path = _export().drop(dropped, "correlationId").write(tmp_path / "trace.sqlite")
@@ -43,8 +50,12 @@ def test_without_ids_no_call_is_said_to_be_missing(tmp_path: Path, dropped: str,
 
 @pytest.mark.parametrize(
     ("table", "dropped", "column"),
-    [("kernels", KERNEL, "start"), ("copies", MEMCPY, "end"), ("api_calls", RUNTIME, "end")]
-    + [("ranges", "NVTX_EVENTS", "eventType")],
+    [
+        ("kernels", KERNEL, "start"),
+        ("copies", MEMCPY, "end"),
+        ("api_calls", RUNTIME, "end"),
+        ("ranges", "NVTX_EVENTS", "eventType"),
+    ],
 )
 def test_a_table_without_times_is_no_empty_stream(tmp_path: Path, table: str, dropped: str, column: str) -> None:
     path = _export().drop(dropped, column).write(tmp_path / "trace.sqlite")
