@@ -40,6 +40,29 @@ def test_one_trace_has_no_ranks_to_compare(tmp_path: Path) -> None:
     assert not (tmp_path / "out" / "ranks.json").exists()
 
 
+def test_what_an_earlier_job_said_of_its_ranks_goes_with_it(tmp_path: Path) -> None:
+    job = collectives((0, 1), Pace(late={1: 60 * US}))
+    nodes = [write(tmp_path / f"node{n}.sqlite", Host((n,)), job) for n in (0, 1)]
+    out = tmp_path / "out"
+    nsys_llm_explainer.batch(nodes, out, ranks=True)
+    (out / "tables" / "mine.csv").write_text("stays")
+    assert (out / "ranks.md").is_file()
+    assert (out / "tables" / "pairs.csv").is_file()
+    nodes[1].write_text("broken by now")
+    nsys_llm_explainer.batch(nodes, out, ranks=True)
+    assert not [name for name in ("ranks.md", "ranks.json", "ranks.html") if (out / name).exists()]
+    assert [path.name for path in (out / "tables").iterdir()] == ["mine.csv"]
+
+
+def test_a_comparison_that_no_job_wrote_stays(tmp_path: Path) -> None:
+    job = collectives((0, 1), Pace(late={1: 60 * US}))
+    nodes = [write(tmp_path / f"node{n}.sqlite", Host((n,)), job) for n in (0, 1)]
+    out = tmp_path / "out"
+    nsys_llm_explainer.ranks(nodes).write(out)
+    nsys_llm_explainer.batch(nodes[0], out)
+    assert (out / "ranks.md").is_file()
+
+
 def test_ranks_need_the_reports_as_json(tmp_path: Path, run: Run) -> None:
     with pytest.raises(ValueError, match="add json to the formats"):
         nsys_llm_explainer.batch(tmp_path, tmp_path / "out", ranks=True, formats=("md",))

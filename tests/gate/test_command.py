@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,7 @@ def test_against_a_baseline(run: Run, trace: Path, slower: Path, tmp_path: Path)
         ("--fail-on", f"{DECODE} > +3%", "--baseline", "."),
         ("--fail-on", "findings.high > 0", "--junit", "."),
         ("--fail-on", "findings.high > 0", "--junit", "bad.json/x.xml"),
+        ("--fail-on", "findings.high > 0", "--junit", "pipe"),
         ("--fail-on", f"{DECODE} > +3%", "--baseline", "good.json", "--save-baseline", "./good.json"),
         ("--fail-on", "findings.high > 0", "--print-schema"),
         ("--junit", "x.xml"),
@@ -77,13 +79,15 @@ def test_against_a_baseline(run: Run, trace: Path, slower: Path, tmp_path: Path)
 )
 def test_wrong_usage_is_said_before_the_trace_is_read(run: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     (tmp_path / "bad.json").write_text("{}")
+    os.mkfifo(tmp_path / "pipe")
     good = {"kind": "nsys-llm-explainer baseline", "schema_version": "1.0", "summary": {}, "tables": {}, "findings": []}
     (tmp_path / "good.json").write_text(json.dumps(good))
     done = run("no-such-trace.sqlite", *arguments)
     assert done.returncode == 2, done
     assert "usage:" in done.stderr
     assert "Traceback" not in done.stderr
-    assert files(tmp_path) == {"bad.json", "good.json"}
+    assert (tmp_path / "pipe").is_fifo()
+    assert files(tmp_path) - {"pipe"} == {"bad.json", "good.json"}
 
 
 def test_a_trace_that_cannot_be_read_is_no_gate(run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,17 +51,38 @@ def test_quiet_prints_nothing(trace: Path, tmp_path: Path, capsys: pytest.Captur
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("place", ["folder", "below a file", "the trace"])
+@pytest.mark.parametrize("place", ["folder", "below a file", "the trace", "its log", "a pipe", "a link to a pipe"])
 def test_a_place_that_is_none_is_told_before_anything_is_read(
     trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
 ) -> None:
     (tmp_path / "a_file").touch()
-    file = {"folder": tmp_path, "below a file": tmp_path / "a_file" / "x", "the trace": trace}[place]
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to_pipe").symlink_to("pipe")
+    file = {
+        "folder": tmp_path,
+        "below a file": tmp_path / "a_file" / "x",
+        "the trace": trace,
+        "its log": tmp_path / "demo.sqlite-wal",
+        "a pipe": tmp_path / "pipe",
+        "a link to a pipe": tmp_path / "to_pipe",
+    }[place]
     before = trace.read_bytes()
     assert run([str(trace), "--out", str(tmp_path / "r"), "--perfetto", str(file)]) == 1
     assert capsys.readouterr().err.startswith("error: ")
     assert not (tmp_path / "r").exists()
     assert trace.read_bytes() == before
+    assert not (tmp_path / "demo.sqlite-wal").exists()
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "to_pipe").is_symlink()
+
+
+def test_a_link_stays_and_leads_to_what_was_written(trace: Path, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "run.pftrace")
+    written = export_perfetto(trace, tmp_path / "link")
+    assert written.path == (tmp_path / "there" / "run.pftrace").resolve()
+    assert (tmp_path / "link").is_symlink()
+    assert decode(tmp_path / "link").slices
 
 
 def test_a_missing_extra_is_told_with_its_name(

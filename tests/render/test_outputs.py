@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,14 @@ def test_a_folder_in_place_of_a_file(report: Report, tmp_path: Path, name: str) 
     with pytest.raises(IsADirectoryError):
         report.write(tmp_path)
     assert _files(tmp_path) == set()
+
+
+def test_a_pipe_or_device_in_place_of_a_file_stays(report: Report, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "report.json")
+    with pytest.raises(OSError, match="no regular file"):
+        report.write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+    assert (tmp_path / "report.json").is_fifo()
 
 
 def test_a_file_in_place_of_the_tables_folder(report: Report, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def target(name: str | None) -> Path | None:
     """Returns the file that an option names, None where it names none.
 
     Raises:
-        ValueError: It is a folder.
+        ValueError: It is a folder, a device or a pipe.
         NotADirectoryError: A file stands where its folder belongs.
     """
     if name is None:
@@ -86,5 +86,7 @@ def target(name: str | None) -> Path | None:
     path = Path(name)
     if not path.name or path.is_dir():
         raise ValueError(f"{name!r} is a folder, not a file")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{name!r} is a device or a pipe, no regular file")
     check_directory(path.parent)
     return path

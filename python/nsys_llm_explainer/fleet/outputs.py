@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,26 @@ def write_fleet(fleet: Fleet, folder: Path) -> list[Path]:
         OSError: A file cannot be written; what was there stays.
     """
     files = fleet_files(fleet)
-    return place(files, folder, stale=[name for name in ALL if name not in files])
+    stale = [name for name in ALL if name not in files]
+    if not any(section.id == "ranks" and section.columns for section in fleet.sections):
+        stale += _ranks_before(folder)
+    return place(files, folder, stale=stale)
+
+
+def _ranks_before(folder: Path) -> list[str]:
+    """Returns the files of a comparison of ranks that an earlier job left here: its verdict is not this job's.
+
+    One that the fleet's files beside it do not speak of was written by somebody else, and stays.
+    """
+    try:
+        fleet = json.loads((folder / JSON).read_bytes())
+        ranks = json.loads((folder / "ranks.json").read_bytes())
+        if not fleet["sections"]["ranks"]["columns"]:
+            return []
+        tables = [f"tables/{name}.csv" for name in ranks["tables"] if name.isidentifier()]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [name for name in ("ranks.md", "ranks.json", "ranks.html", *tables) if (folder / name).is_file()]
 
 
 def fleet_files(fleet: Fleet) -> dict[str, bytes]:

@@ -45,18 +45,28 @@ class PerfettoExport:
 def check_target(file: StrPath, trace: StrPath) -> Path:
     """Makes sure that a file can be written, and that what writes it is installed.
 
+    Returns:
+        The file; where the path is a link, what it leads to, so that the link stays.
+
     Raises:
         MissingExtraError: The package perfetto is not installed.
-        OSError: The path is a folder, or lies below a file.
-        ValueError: The path is the trace itself.
+        OSError: The path is a folder, a device or a pipe, or lies below a file.
+        ValueError: The path is the trace itself, or a file that SQLite keeps beside it.
     """
     protos()
     path = Path(file)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "a Perfetto trace belongs here, but this is a folder", str(path))
+    # The file comes by a rename, which would put it in the place of a device such as /dev/null.
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "a Perfetto trace belongs here, but this is no regular file", str(path))
+    if path.is_symlink():
+        path = path.resolve()
     check_directory(path.parent)
     if path.exists() and Path(trace).exists() and path.samefile(trace):
         raise ValueError(f"{path}: the Perfetto trace would replace the trace it is made of; name another file")
+    if path.resolve() in {Path(f"{Path(trace).resolve()}{ending}") for ending in ("-wal", "-shm", "-journal")}:
+        raise ValueError(f"{path}: SQLite keeps changes of the trace under this name; name another file")
     return path
 
 

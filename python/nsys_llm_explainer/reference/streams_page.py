@@ -44,8 +44,9 @@ What to know:
   they are joined from; `step` and the gaps, of all tables that the report reads. `step_range` and `categories` are
   the options of `analyze`.
 - **What was not captured** is never an empty table: `NotCapturedError` names the table and the flag of nsys that brings
-  it, for a stream as for a column, and where no steps of an engine were found. `trace.streams()` tells from the
-  export's tables beforehand; `read_streams(.., skip_missing=True)` leaves out what is missing.
+  it, for a stream as for a column, and where no steps of an engine were found. The same goes for what only columns
+  could tell that the export lacks: times, or the `correlationId` that joins ops and calls. `trace.streams()` tells
+  from the export's tables beforehand; `read_streams(.., skip_missing=True)` leaves out what is missing.
 - Rows that are no events, such as those that end before they start, are left out and counted in
   `stream.rejected_rows`.
 

@@ -92,6 +92,9 @@ def _check_targets(names: Iterable[str], directory: Path) -> None:
             raise NotADirectoryError(errno.ENOTDIR, "a folder is needed here, but this is a file", str(target.parent))
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, "a report file belongs here, but this is a folder", str(target))
+        # Renaming would put a file in the place of a device such as /dev/null, for everybody.
+        if target.exists() and not target.is_file() and not target.is_symlink():
+            raise OSError(errno.EINVAL, f"{name} is a device or a pipe, no regular file", str(target))
 
 
 def _write(files: Mapping[str, bytes], stage: Path) -> None:

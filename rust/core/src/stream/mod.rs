@@ -90,7 +90,7 @@ impl Stream {
         };
         let rejected_rows = match spec.source {
             StreamSource::Table(..) => Some(spec.source.names().map(rejected).sum()),
-            StreamSource::GpuOps => None,
+            StreamSource::GpuOps | StreamSource::Column(..) => None,
         };
         let columns = columns.iter().map(|column| column.spec).collect();
         Self { name: spec.name, columns, rejected_rows, data: Arc::clone(data), fills, order, len }

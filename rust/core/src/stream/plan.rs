@@ -12,7 +12,7 @@ use crate::model::table::Kind;
 use crate::source::RowSource;
 use crate::source::load::{LoadOptions, OsCalls};
 use crate::source::metadata::DeviceMap;
-use crate::source::schema::Schema;
+use crate::source::schema::{Schema, TableInfo};
 
 /// One request, checked.
 pub(super) struct WantedStream {
@@ -78,6 +78,10 @@ impl WantedStream {
 }
 
 const KERNEL: &str = "CUPTI_ACTIVITY_KIND_KERNEL";
+const RUNTIME: &str = "CUPTI_ACTIVITY_KIND_RUNTIME";
+const NVTX: &str = "NVTX_EVENTS";
+const CORRELATION: &str = "correlationId";
+const GRAPH_NODE: &str = "graphNodeId";
 const CALL_COLUMNS: [&str; 5] = ["call_id", "api_name", "launch_start_ns", "launch_end_ns", "launch_tid"];
 
 /// What to read, what to derive, what to hand out.
@@ -194,6 +198,7 @@ fn not_captured(path: &Path, what: &str, source: Source) -> Error {
     let tables = match source {
         Source::Table(name, _) => format!("{name} is absent or empty"),
         Source::GpuOps => "no table of GPU ops holds a row".into(),
+        Source::Column(name, column, _) => format!("{name} has no column {column}"),
     };
     let remedy = format!("capture it with {}", source.flag());
     Error::NotCaptured { path: path.into(), what: format!("{what}: {tables}"), remedy }
@@ -208,22 +213,56 @@ pub(super) fn states(rows: &dyn RowSource, schema: &Schema) -> Result<Vec<Stream
         .flat_map(|source| source.names())
         .collect();
     for name in tables {
-        let table = if name == KERNEL { schema.kernel_table() } else { schema.table(name) };
-        let Some(table) = table.filter(|_| !filled.contains(&name)) else { continue };
+        let Some(table) = table(schema, name).filter(|_| !filled.contains(&name)) else { continue };
         // Tables without row ids are not counted before they are read.
         if table.rowid.is_none() || rows.expected_rows(table)? > 0 {
             filled.push(name);
         }
     }
-    let is_missing = |source: &Source| !source.names().any(|name| filled.contains(&name));
     let state = |spec: StreamSpec| StreamState {
-        missing: Some(spec.source).filter(is_missing),
-        missing_by_column: spec
-            .columns
-            .iter()
-            .map(|column| column.needs.iter().chain([&spec.source]).copied().find(is_missing))
-            .collect(),
+        missing: missing(schema, &filled, spec.source),
+        missing_by_column: spec.columns.iter().map(|column| missing_for(schema, &filled, &spec, column)).collect(),
         spec,
     };
     Ok(specs().into_iter().map(state).collect())
+}
+
+fn table<'a>(schema: &'a Schema, name: &str) -> Option<&'a TableInfo> {
+    if name == KERNEL { schema.kernel_table() } else { schema.table(name) }
+}
+
+/// What keeps a source from giving any row.
+fn missing(schema: &Schema, filled: &[&str], source: Source) -> Option<Source> {
+    if !source.names().any(|name| filled.contains(&name)) {
+        return Some(source);
+    }
+    // A table without times holds no events, however many rows it has.
+    let untimed = |name: &'static str| {
+        let table = table(schema, name).filter(|_| filled.contains(&name))?;
+        let needed = ["start", "end"].into_iter().chain((name == NVTX).then_some("eventType"));
+        let lacking = needed.into_iter().find(|column| !table.has(column))?;
+        Some(Source::Column(name, lacking, source.flag()))
+    };
+    let found: Vec<Option<Source>> = source.names().filter(|name| filled.contains(name)).map(untimed).collect();
+    if found.iter().any(Option::is_none) { None } else { found.into_iter().flatten().next() }
+}
+
+/// What keeps a column from being had.
+fn missing_for(schema: &Schema, filled: &[&str], spec: &StreamSpec, column: &StreamColumn) -> Option<Source> {
+    let sources = column.needs.iter().chain([&spec.source]);
+    if let Some(source) = sources.copied().find_map(|source| missing(schema, filled, source)) {
+        return Some(source);
+    }
+    let lacks = |name: &'static str, column| table(schema, name).is_some_and(|table| !table.has(column));
+    let (name, flag) = (column.spec.name, spec.source.flag());
+    // Without the ids that join them, "no call" would be said of ops that had one.
+    if name == "gpu_ops" || column.needs.iter().any(|needed| needed.names().any(|table| table == RUNTIME)) {
+        let joined = [RUNTIME].into_iter().chain(Source::GpuOps.names());
+        return joined
+            .into_iter()
+            .find(|name| lacks(name, CORRELATION))
+            .map(|name| Source::Column(name, CORRELATION, flag));
+    }
+    let own = spec.source.names().next().filter(|own| name == "in_graph" && lacks(own, GRAPH_NODE));
+    own.map(|own| Source::Column(own, GRAPH_NODE, flag))
 }

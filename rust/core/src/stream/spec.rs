@@ -32,6 +32,8 @@ pub enum Source {
     Table(&'static str, &'static str),
     /// Any table of GPU ops.
     GpuOps,
+    /// A column that a table has in every known export, but not in this one; and the flag that captures the table.
+    Column(&'static str, &'static str, &'static str),
 }
 
 const KERNEL: Source = Source::Table("CUPTI_ACTIVITY_KIND_KERNEL", "--trace=cuda");
@@ -46,7 +48,10 @@ const OPS: [Source; 4] = [KERNEL, MEMCPY, MEMSET, GRAPH];
 impl Source {
     /// The names of its tables in an export; the kernel table may have its older name there.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        let one = |source: Self| if let Self::Table(name, _) = source { Some(name) } else { None };
+        let one = |source: Self| match source {
+            Self::Table(name, _) | Self::Column(name, ..) => Some(name),
+            Self::GpuOps => None,
+        };
         let all = if self == Self::GpuOps { OPS.to_vec() } else { vec![self] };
         all.into_iter().filter_map(one)
     }
@@ -54,7 +59,7 @@ impl Source {
     /// The flag that captures it.
     pub const fn flag(self) -> &'static str {
         match self {
-            Self::Table(_, flag) => flag,
+            Self::Table(_, flag) | Self::Column(.., flag) => flag,
             Self::GpuOps => "--trace=cuda",
         }
     }
