@@ -51,7 +51,10 @@ def test_quiet_prints_nothing(trace: Path, tmp_path: Path, capsys: pytest.Captur
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("place", ["folder", "below a file", "the trace", "its log", "a pipe", "a link to a pipe"])
+PLACES = ("folder", "below a file", "the trace", "its log", "a pipe", "a link to a pipe", "the report", "its folder")
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_a_place_that_is_none_is_told_before_anything_is_read(
     trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
 ) -> None:
@@ -65,6 +68,8 @@ def test_a_place_that_is_none_is_told_before_anything_is_read(
         "its log": tmp_path / "demo.sqlite-wal",
         "a pipe": tmp_path / "pipe",
         "a link to a pipe": tmp_path / "to_pipe",
+        "the report": tmp_path / "other" / ".." / "r" / "report.json",
+        "its folder": tmp_path / "r",
     }[place]
     before = trace.read_bytes()
     assert run([str(trace), "--out", str(tmp_path / "r"), "--perfetto", str(file)]) == 1

@@ -30,7 +30,7 @@ def run_explain(options: argparse.Namespace) -> Report:
     if options.perfetto is not None:
         from nsys_llm_explainer.cli.perfetto import check, export  # noqa: PLC0415 - an optional extra
 
-        check(options)
+        check(options, out)
     perfetto = None
     phases = None if options.phase_map is None else dict(load_phase_map(options.phase_map))
     with sqlite_of(options.trace) as path, ProgressBar() as progress:

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from nsys_llm_explainer.api import ProgressCallback, open_trace
 from nsys_llm_explainer.category_rules import load_categories
 from nsys_llm_explainer.perfetto_export.export import check_target, write_perfetto
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.escape import terminal
+from nsys_llm_explainer.render.outputs import HTML, JSON, MARKDOWN
 from nsys_llm_explainer.report import Report, StrPath
 
 
-def check(options: argparse.Namespace) -> None:
+def check(options: argparse.Namespace, out: Path) -> None:
     """Makes sure that the file can be written before the trace is read.
+
+    Args:
+        options: Those of the command.
+        out: Where the report goes.
 
     Raises:
         MissingExtraError: The package perfetto is not installed.
         OSError: The path is no place for a file.
-        ValueError: The path is the trace itself.
+        ValueError: The path is the trace itself, or one that the report takes.
     """
     check_target(options.perfetto, options.trace)
+    target, folder = Path(options.perfetto).resolve(), out.resolve()
+    if target in (folder, *(folder / name for name in (MARKDOWN, JSON, HTML))):
+        raise ValueError(f"{options.perfetto}: the report goes there; name another file for --perfetto")
 
 
 def export(options: argparse.Namespace, path: StrPath, report: Report, progress: ProgressCallback) -> str:
