@@ -12,6 +12,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 import nsys_llm_explainer
@@ -72,6 +73,17 @@ def test_same_input_same_bytes(paths: list[Path], monkeypatch: pytest.MonkeyPatc
     first, second = (rank_files(explain_ranks(paths), FORMATS) for _ in range(2))
     assert first == second
     assert set(first) == {"ranks.md", "ranks.json", "ranks.html", *(f"tables/{name}.csv" for name in TABLES)}
+
+
+def test_json_is_as_its_schema_says(report: RankReport) -> None:
+    schema = json.loads((Path(nsys_llm_explainer.__file__).parent / "ranks.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    content = json.loads(rank_files(report, ("json",))["ranks.json"])
+    jsonschema.validate(content, schema)
+    assert [name for name, table in content["tables"].items() if not table["rows"]] == ["rank_steps"]
+    content["tables"]["ranks"]["rows"][0]["late"] = "often"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(content, schema)
 
 
 def test_json_holds_everything(report: RankReport) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 import nsys_llm_explainer
@@ -48,6 +49,13 @@ def halves(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("halves")
     first, second = folder / "node0.sqlite", folder / "node1.sqlite"
     return [split(demo, first, (0, 1), 0), split(demo, second, (2, 3), -123_456_789)]
+
+
+def test_the_json_of_a_job_with_steps_is_as_its_schema_says(halves: list[Path]) -> None:
+    schema = json.loads((Path(nsys_llm_explainer.__file__).parent / "ranks.schema.json").read_text("utf-8"))
+    content = json.loads(json.dumps(explain_ranks(halves).to_dict()))
+    assert content["tables"]["rank_steps"]["rows"]
+    jsonschema.validate(content, schema)
 
 
 def test_the_slow_rank_is_named(tmp_path: Path) -> None:

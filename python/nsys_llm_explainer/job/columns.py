@@ -126,6 +126,16 @@ _STEPS = (
     Column("period_p90_ns", Kind.MS, "90th percentile of it.", "period_p90_ms"),
     Column("median_period_p50_ns", Kind.MS, "Median of period_p50_ns over the ranks of the group.", "median_rank_ms"),
 )
+#: The columns of each table, in the order of the report.
+COLUMNS: Mapping[str, tuple[Column, ...]] = {
+    "files": _FILES,
+    "pairs": _PAIRS,
+    "ranks": _RANKS,
+    "rank_budget": _BUDGET,
+    "rank_steps": _STEPS,
+    "communicators": _COMMUNICATORS,
+    "rank_skew": _SKEW,
+}
 
 
 def tables(

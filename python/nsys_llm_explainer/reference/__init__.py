@@ -10,6 +10,7 @@ from nsys_llm_explainer.reference.findings_page import findings_page
 from nsys_llm_explainer.reference.fleet_schema import FLEET_SCHEMA_FILE, fleet_schema_text
 from nsys_llm_explainer.reference.json_schema import SCHEMA_FILE, schema_text
 from nsys_llm_explainer.reference.metrics_page import metrics_page
+from nsys_llm_explainer.reference.ranks_schema import RANKS_SCHEMA_FILE, ranks_schema_text
 from nsys_llm_explainer.reference.streams_page import streams_page
 
 
@@ -26,6 +27,7 @@ def generated_files(root: Path) -> dict[Path, str]:
         root / "python" / "nsys_llm_explainer" / SCHEMA_FILE: schema_text(),
         root / "python" / "nsys_llm_explainer" / DIFF_SCHEMA_FILE: diff_schema_text(),
         root / "python" / "nsys_llm_explainer" / FLEET_SCHEMA_FILE: fleet_schema_text(),
+        root / "python" / "nsys_llm_explainer" / RANKS_SCHEMA_FILE: ranks_schema_text(),
     }
 
 
