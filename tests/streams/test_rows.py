@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nsys_llm_explainer import NotCapturedError, open_trace
+from nsys_llm_explainer import NotCapturedError, analyze, export_perfetto, open_trace
 from tests.streams.conftest import rows_of
 from tests.support.export import Export, global_tid
 
@@ -59,6 +59,18 @@ def test_copies_memsets_and_graphs(export_file) -> None:
     assert rows_of(path, "graphs", ["graph_id", "duration_ns", "kernels_traced"]) == [
         {"graph_id": 3, "duration_ns": 2, "kernels_traced": True}
     ]
+
+
+def test_bytes_that_the_export_does_not_tell_are_null(export_file) -> None:
+    sizes = (None, -5, "much", 0, 7, 1 << 40)
+    export = Export()
+    for moment, size in enumerate(sizes):
+        export.memcpy(10 * moment, 10 * moment + 5, size=size)
+    path = export_file(export)
+    assert [row["bytes"] for row in rows_of(path, "copies", ["bytes"])] == [None, None, None, 0, 7, 1 << 40]
+    (copies,) = analyze(path).sections["memory"].tables["copies"].rows()
+    assert (copies["copies"], copies["bytes"]) == (6, (1 << 40) + 7)
+    assert export_perfetto(path, path.with_suffix(".pftrace")).slices["copies"] == 6
 
 
 def test_host_tables(export_file) -> None:

@@ -284,6 +284,9 @@ pub struct Labels {
     pub overheads: BTreeMap<i64, String>,
 }
 
+/// The export does not tell how much was copied.
+pub const NO_BYTES: i64 = -1;
+
 /// No phase matches.
 pub const NO_PHASE: u16 = u16::MAX;
 
@@ -358,7 +361,7 @@ pub struct Events {
     pub lacks_correlation: bool,
     /// Ops whose process the export does not tell, while several processes call CUDA.
     pub ops_without_process: usize,
-    /// Bytes of each copy, in the order of [`Events::copies`].
+    /// Bytes of each copy, in the order of [`Events::copies`]; [`NO_BYTES`] where the export does not tell them.
     pub copy_bytes: Ints,
     /// `graphNodeId` of each kernel, in the order of [`Events::kernels`]; empty unless the export tells how graph nodes
     /// were made.
@@ -421,6 +424,11 @@ impl Events {
     /// Ranges that count.
     pub fn counted_ranges(&self) -> impl Iterator<Item = usize> + Clone + '_ {
         (0..self.ranges.len()).filter(|&range| self.counts_range(range))
+    }
+
+    /// The bytes of a copy, if the export tells them.
+    pub fn bytes_of_copy(&self, copy: usize) -> Option<i64> {
+        Some(self.copy_bytes.get(copy)).filter(|&bytes| bytes != NO_BYTES)
     }
 
     /// Whether any GPU op was captured.

@@ -96,7 +96,7 @@ fn of_op(data: &Data, table: StreamTable, number: usize, column: &str) -> Option
         "correlation_id" => {
             maybe_ints(move |data, row| Some(data.ops(number).correlation.get(row)).filter(|&id| id != 0))
         }
-        "bytes" => ints(|data, row| data.events.copy_bytes.get(row)),
+        "bytes" => maybe_ints(|data, row| data.events.bytes_of_copy(row)),
         "direction" => by_copy(&|copy| direction(copy.and_then(|copy| copy.direction))),
         "src_kind" => by_copy(&|copy| memory(copy.and_then(|copy| copy.source))),
         "dst_kind" => by_copy(&|copy| memory(copy.and_then(|copy| copy.destination))),

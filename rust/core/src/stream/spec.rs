@@ -189,7 +189,7 @@ fn of_op() -> Vec<StreamColumn> {
 }
 
 const BYTES: ColumnSpec =
-    ColumnSpec { name: "bytes", kind: Kind::Int, unit: Some("bytes"), nullable: false, description: "Bytes copied." };
+    ColumnSpec { name: "bytes", kind: Kind::Int, unit: Some("bytes"), nullable: true, description: "Bytes copied." };
 
 fn concat(parts: impl IntoIterator<Item = Vec<StreamColumn>>) -> Vec<StreamColumn> {
     parts.into_iter().flatten().collect()

@@ -80,7 +80,7 @@ fn matched(input: &Input<'_>, copies: &Copies<'_>, of_call_kind: &[u32]) -> (Vec
                 u32::try_from(keys.len() - 1).unwrap_or(NONE)
             });
             let (start, end, device) = (ops.start[row], ops.end(row), ops.kinds[kind].device);
-            Copy { group, device, start, end, call, bytes: events.copy_bytes.get(row) }
+            Copy { group, device, start, end, call, bytes: events.bytes_of_copy(row).unwrap_or(0) }
         })
         .collect();
     matched.par_sort_unstable();

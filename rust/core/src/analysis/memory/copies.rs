@@ -179,7 +179,7 @@ impl<'a> Copies<'a> {
         for row in 0..ops.len() {
             let group = &mut groups[group_of(row) as usize];
             group.copies += 1;
-            group.bytes = group.bytes.saturating_add(self.events.copy_bytes.get(row));
+            group.bytes = group.bytes.saturating_add(self.events.bytes_of_copy(row).unwrap_or(0));
             group.total_ns = group.total_ns.saturating_add(ops.duration(row));
         }
         for row in self.pageable_async() {

@@ -6,7 +6,7 @@ use super::places::{GlobalKinds, LocalIds, OpPlace, Places};
 use super::texts::Strings;
 use super::{LoadOptions, Part, times};
 use crate::algo::join::NONE;
-use crate::model::events::{CopyKind, OpKind, Ops};
+use crate::model::events::{CopyKind, NO_BYTES, OpKind, Ops};
 use crate::model::ints::{Ints, concat};
 use crate::source::batch::{Batch, Wanted};
 use crate::source::schema::TableInfo;
@@ -181,7 +181,7 @@ impl Part for CopyPart {
             let int = |column: usize| batch.int(row, column);
             let copy = CopyKind { direction: int(7), source: int(8), destination: int(9) };
             if self.ops.add_row(batch, row, None, Some(copy), options) {
-                self.bytes.push(int(10).unwrap_or(0).max(0));
+                self.bytes.push(int(10).filter(|&bytes| bytes >= 0).unwrap_or(NO_BYTES));
             }
         }
     }
