@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::grouping::{Stats, Value};
+use super::grouping::{Stats, Value, side_by_side, slices};
 use super::quantile::between;
 
 /// Slices over this are sorted by several threads.
@@ -23,27 +23,7 @@ pub struct ByKind<V> {
 impl<V: Value> ByKind<V> {
     /// Gathers values; every kind is below `kinds`.
     pub fn new(kinds: usize, kind_of: &[u32], values: &[V]) -> Self {
-        let mut ends = vec![0_usize; kinds];
-        for &kind in kind_of {
-            ends[kind as usize] += 1;
-        }
-        let mut sum = 0;
-        for end in &mut ends {
-            sum += std::mem::replace(end, sum);
-        }
-        let mut placed = vec![V::default(); sum];
-        for (&kind, &value) in kind_of.iter().zip(values) {
-            let at = &mut ends[kind as usize];
-            placed[*at] = value;
-            *at += 1;
-        }
-        let mut slices = Vec::with_capacity(kinds);
-        let (mut rest, mut from) = (placed.as_mut_slice(), 0);
-        for &end in &ends {
-            let (head, tail) = rest.split_at_mut(end - from);
-            slices.push(head);
-            (rest, from) = (tail, end);
-        }
+        let (mut placed, ends) = side_by_side(kinds, kind_of.iter().copied().zip(values.iter().copied()));
         let sorted_total = |slice: &mut [V]| {
             if slice.len() > SORTED_ALONE {
                 slice.par_sort_unstable();
@@ -52,7 +32,7 @@ impl<V: Value> ByKind<V> {
             }
             slice.iter().fold(0, |sum: i64, value| sum.saturating_add(value.ns()))
         };
-        let totals = slices.into_par_iter().map(sorted_total).collect();
+        let totals = slices(&mut placed, &ends).into_par_iter().map(sorted_total).collect();
         Self { values: placed, ends, totals }
     }
 

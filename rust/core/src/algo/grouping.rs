@@ -47,6 +47,15 @@ impl Stats {
 /// The statistics of every group, computed in parallel. `pairs` are (group, value), each group below `groups`; the
 /// iterator runs twice: once to count, once to place the values of a group side by side.
 pub fn grouped<V: Value>(groups: usize, pairs: impl Iterator<Item = (u32, V)> + Clone, qs: &[f64]) -> Vec<Stats> {
+    let (mut values, ends) = side_by_side(groups, pairs);
+    slices(&mut values, &ends).into_par_iter().map(|values| stats_of(values, qs)).collect()
+}
+
+/// The values of each group one after the other, and where each group ends.
+pub(super) fn side_by_side<V: Value>(
+    groups: usize,
+    pairs: impl Iterator<Item = (u32, V)> + Clone,
+) -> (Vec<V>, Vec<usize>) {
     let mut ends = vec![0_usize; groups];
     for (group, _) in pairs.clone() {
         ends[group as usize] += 1;
@@ -61,16 +70,19 @@ pub fn grouped<V: Value>(groups: usize, pairs: impl Iterator<Item = (u32, V)> + 
         values[*at] = value;
         *at += 1;
     }
-    let mut slices = Vec::with_capacity(groups);
-    let mut rest = values.as_mut_slice();
-    let mut from = 0;
-    for &end in &ends {
+    (values, ends)
+}
+
+/// The groups that end there.
+pub(super) fn slices<'a, V>(values: &'a mut [V], ends: &[usize]) -> Vec<&'a mut [V]> {
+    let mut slices = Vec::with_capacity(ends.len());
+    let (mut rest, mut from) = (values, 0);
+    for &end in ends {
         let (head, tail) = rest.split_at_mut(end - from);
         slices.push(head);
-        rest = tail;
-        from = end;
+        (rest, from) = (tail, end);
     }
-    slices.into_par_iter().map(|values| stats_of(values, qs)).collect()
+    slices
 }
 
 /// The statistics of one group of values (reordered in place).

@@ -120,9 +120,11 @@ const fn joined(a: (i64, i64), b: (i64, i64)) -> (i64, i64) {
 
 fn spans(ops: &Ops) -> Vec<(i64, i64)> {
     const NONE: (i64, i64) = (i64::MAX, i64::MIN);
-    let of_chunk = |(chunk, kinds): (usize, &[u32])| {
+    // Each task has a list of all kinds: together they hold no more than there are rows.
+    let chunk = CHUNK.max(ops.kinds.len());
+    let of_chunk = |(task, kinds): (usize, &[u32])| {
         let mut spans = vec![NONE; ops.kinds.len()];
-        for (row, &kind) in (chunk * CHUNK..).zip(kinds) {
+        for (row, &kind) in (task * chunk..).zip(kinds) {
             let span = &mut spans[kind as usize];
             *span = joined(*span, (ops.start[row], ops.end(row)));
         }
@@ -132,10 +134,5 @@ fn spans(ops: &Ops) -> Vec<(i64, i64)> {
         all.iter_mut().zip(part).for_each(|(span, other)| *span = joined(*span, other));
         all
     };
-    // As many lists as tasks: where kinds are as many as rows, one task has to do.
-    let chunk = CHUNK.max(ops.kinds.len());
-    if chunk > CHUNK {
-        return of_chunk((0, &ops.kind));
-    }
-    ops.kind.par_chunks(CHUNK).enumerate().map(of_chunk).reduce(|| vec![NONE; ops.kinds.len()], join)
+    ops.kind.par_chunks(chunk).enumerate().map(of_chunk).reduce(|| vec![NONE; ops.kinds.len()], join)
 }

@@ -172,11 +172,13 @@ impl Coverage {
         let nothing = || vec![Self::default(); events.processes.len()];
         let add =
             |all: Vec<Self>, part: Vec<Self>| all.into_iter().zip(&part).map(|(all, part)| all.with(part)).collect();
+        // Each task has a list of all processes: together they hold no more than there are rows.
+        let chunk = CHUNK.max(events.processes.len());
         let mut by_process = nothing();
         for (table, ops) in [(0, &events.kernels), (3, &events.graphs)] {
-            let of_chunk = |(chunk, kinds): (usize, &[u32])| {
+            let of_chunk = |(task, kinds): (usize, &[u32])| {
                 let mut by_process = nothing();
-                for (row, &kind) in (chunk * CHUNK..).zip(kinds) {
+                for (row, &kind) in (task * chunk..).zip(kinds) {
                     if table == 3 && derived.graph_is_double[row] {
                         continue;
                     }
@@ -195,7 +197,7 @@ impl Coverage {
                 }
                 by_process
             };
-            let parts = ops.kind.par_chunks(CHUNK).enumerate().map(of_chunk);
+            let parts = ops.kind.par_chunks(chunk).enumerate().map(of_chunk);
             by_process = add(by_process, parts.reduce(nothing, add));
         }
         by_process
