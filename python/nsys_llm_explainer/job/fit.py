@@ -83,7 +83,6 @@ class Fit:
         residual_p50_ns: Median distance of an end from the line.
         residual_p90_ns: 90th percentile of it.
         residual_max_ns: Largest of it.
-        span_ns: From the first match to the last.
         rivals: Other shifts that fit about as well.
         runner_up: How many times the scatter of this shift the best other shift has; None without another one.
         by_wall_clock: Whether only the wall clocks told this shift from another one.
@@ -96,7 +95,6 @@ class Fit:
     residual_p50_ns: int
     residual_p90_ns: int
     residual_max_ns: int
-    span_ns: int
     rivals: int = 0
     runner_up: float | None = None
     by_wall_clock: bool = False
@@ -353,7 +351,6 @@ def _finished(chosen: Trial, first: Sequence[int], second: Sequence[int], tolera
         residual_p50_ns=off[len(off) // 2],
         residual_p90_ns=off[min(len(off) - 1, len(off) * 9 // 10)],
         residual_max_ns=off[-1],
-        span_ns=span,
     )
 
 

@@ -2,55 +2,52 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from nsys_llm_explainer import _native
-from nsys_llm_explainer.report import SCHEMA_VERSION, SEVERITIES, TOOL_NAME
+from nsys_llm_explainer.reference.schema_parts import (
+    MAYBE_TEXT,
+    MAYBE_WHOLE,
+    TEXT,
+    TEXTS,
+    TYPES,
+    WHOLE,
+    Json,
+    columns_of,
+    document,
+    object_of,
+    text_of,
+)
+from nsys_llm_explainer.report import SCHEMA_VERSION, SEVERITIES
 
 SCHEMA_FILE = "report.schema.json"
-Json = dict[str, Any]
 
-_TYPES = {"int": "integer", "float": "number", "text": "string", "bool": "boolean"}
-_TEXT: Json = {"type": "string"}
-_TEXTS: Json = {"type": "array", "items": _TEXT}
-_INT: Json = {"type": "integer"}
-_MAYBE_INT: Json = {"type": ["integer", "null"]}
-_MAYBE_TEXT: Json = {"type": ["string", "null"]}
 _COUNTS: Json = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
 
 
 def report_schema() -> Json:
     """Returns the JSON Schema. Everything named is required; later versions 1.x may add to it."""
     sections = {section["id"]: _section(section) for section in _native.schema()}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"report.json of {TOOL_NAME}, version {SCHEMA_VERSION}",
-        "description": "Times are integer nanoseconds, shares fractions of 1, sizes bytes; the unit is in the name.",
-        **_object(
-            {
-                "schema_version": {"type": "string", "pattern": r"^1\.[0-9]+$"},
-                "tool": _object({"name": {"const": TOOL_NAME}, "version": _TEXT}),
-                "generated_at": {"type": "string", "format": "date-time"},
-                "trace": _trace(),
-                "window": _object({"start_ns": _MAYBE_INT, "end_ns": _MAYBE_INT, "source": _TEXT}),
-                "warnings": _array(_object({"code": _TEXT, "message": _TEXT, "section": _MAYBE_TEXT})),
-                "findings": _array(_finding()),
-                "capture": _capture(),
-                "sections": _object(sections),
-            }
-        ),
+    properties = {
+        "trace": _trace(),
+        "window": object_of({"start_ns": MAYBE_WHOLE, "end_ns": MAYBE_WHOLE, "source": TEXT}),
+        "warnings": _array(object_of({"code": TEXT, "message": TEXT, "section": MAYBE_TEXT})),
+        "findings": _array(_finding()),
+        "capture": _capture(),
+        "sections": object_of(sections),
     }
+    return document(
+        "report.json",
+        SCHEMA_VERSION,
+        "Times are integer nanoseconds, shares fractions of 1, sizes bytes; the unit is in the name.",
+        properties,
+    )
 
 
 def schema_text() -> str:
     """Returns the content of report.schema.json."""
-    return json.dumps(report_schema(), indent=2) + "\n"
-
-
-def _object(properties: Mapping[str, Any]) -> Json:
-    return {"type": "object", "properties": dict(properties), "required": list(properties)}
+    return text_of(report_schema())
 
 
 def _array(items: Json) -> Json:
@@ -58,18 +55,20 @@ def _array(items: Json) -> Json:
 
 
 def _trace() -> Json:
-    return _object(
+    return object_of(
         {
-            "path": _TEXT,
-            "file_bytes": _INT,
-            "nsys_version": _MAYBE_TEXT,
-            "export_schema_version": _MAYBE_TEXT,
-            "capture_version": _MAYBE_TEXT,
-            "duration_ns": _MAYBE_INT,
+            "path": TEXT,
+            "file_bytes": WHOLE,
+            "nsys_version": MAYBE_TEXT,
+            "export_schema_version": MAYBE_TEXT,
+            "capture_version": MAYBE_TEXT,
+            "duration_ns": MAYBE_WHOLE,
             "gpus": _array(
-                _object({"gpu_id": _MAYBE_INT, "name": _MAYBE_TEXT, "memory_bytes": _MAYBE_INT, "sm_count": _MAYBE_INT})
+                object_of(
+                    {"gpu_id": MAYBE_WHOLE, "name": MAYBE_TEXT, "memory_bytes": MAYBE_WHOLE, "sm_count": MAYBE_WHOLE}
+                )
             ),
-            "processes": _array(_object({"pid": _INT, "name": _MAYBE_TEXT})),
+            "processes": _array(object_of({"pid": WHOLE, "name": MAYBE_TEXT})),
             "tables": _COUNTS,
             "rejected_rows": _COUNTS,
             "cuda_graph_mode": {"enum": ["node", "graph", "none", "unknown"]},
@@ -78,56 +77,56 @@ def _trace() -> Json:
 
 
 def _finding() -> Json:
-    evidence = _object(
+    evidence = object_of(
         {
-            "text": _TEXT,
-            "section": _MAYBE_TEXT,
-            "table": _MAYBE_TEXT,
+            "text": TEXT,
+            "section": MAYBE_TEXT,
+            "table": MAYBE_TEXT,
             "values": {"type": "object"},
-            "time_range_ns": {"type": ["array", "null"], "items": _INT, "minItems": 2, "maxItems": 2},
+            "time_range_ns": {"type": ["array", "null"], "items": WHOLE, "minItems": 2, "maxItems": 2},
         }
     )
-    return _object(
+    return object_of(
         {
-            "id": _TEXT,
+            "id": TEXT,
             "severity": {"enum": list(SEVERITIES)},
-            "title": _TEXT,
+            "title": TEXT,
             "at_stake_ns": {"type": ["integer", "null"], "minimum": 0},
             "at_stake_share": {"type": ["number", "null"], "minimum": 0, "maximum": 1},
             "evidence": _array(evidence),
-            "recommendations": _TEXTS,
-            "meaning": _TEXT,
-            "verify": _TEXT,
-            "contradicted_by": _TEXT,
+            "recommendations": TEXTS,
+            "meaning": TEXT,
+            "verify": TEXT,
+            "contradicted_by": TEXT,
         }
     )
 
 
 def _capture() -> Json:
-    command = _object({"engine": _TEXT, "title": _TEXT, "command": _TEXT, "export": _TEXT, "notes": _TEXTS})
-    lack = _object({"need": _TEXT, "question": _TEXT, "remedy": _TEXT})
-    return _object({"lacks": _array(lack), "commands": _array(command)})
+    command = object_of({"engine": TEXT, "title": TEXT, "command": TEXT, "export": TEXT, "notes": TEXTS})
+    lack = object_of({"need": TEXT, "question": TEXT, "remedy": TEXT})
+    return object_of({"lacks": _array(lack), "commands": _array(command)})
 
 
 def _section(section: Mapping[str, Any]) -> Json:
-    found = _object(
+    found = object_of(
         {
             "title": {"const": section["title"]},
             "status": {"const": "ok"},
-            "needs": _TEXTS,
-            "derived_from": _TEXTS,
-            "limitations": _TEXTS,
-            "summary": _object({value["name"]: _value(value) for value in section["summary"]}),
-            "tables": _object({table["name"]: _table(table) for table in section["tables"]}),
+            "needs": TEXTS,
+            "derived_from": TEXTS,
+            "limitations": TEXTS,
+            "summary": object_of({value["name"]: _value(value) for value in section["summary"]}),
+            "tables": object_of({table["name"]: _table(table) for table in section["tables"]}),
         }
     )
-    missing = _object(
+    missing = object_of(
         {
             "title": {"const": section["title"]},
             "status": {"const": "missing"},
-            "needs": {**_TEXTS, "minItems": 1},
-            "derived_from": _TEXTS,
-            "limitations": _TEXTS,
+            "needs": {**TEXTS, "minItems": 1},
+            "derived_from": TEXTS,
+            "limitations": TEXTS,
             "summary": {"type": "object", "maxProperties": 0},
             "tables": {"type": "object", "maxProperties": 0},
         }
@@ -137,19 +136,19 @@ def _section(section: Mapping[str, Any]) -> Json:
 
 def _table(table: Mapping[str, Any]) -> Json:
     columns = {column["name"]: _value(column) for column in table["columns"]}
-    described = _object({"name": {"enum": list(columns)}, "unit": _MAYBE_TEXT, "description": _TEXT})
+    described = columns_of(list(columns))
     return {
         "description": table["description"],
-        **_object(
+        **object_of(
             {
-                "columns": _array(described),
+                "columns": described,
                 "total_rows": {"type": "integer", "minimum": 0},
-                "rows": _array(_object(columns)),
+                "rows": _array(object_of(columns)),
             }
         ),
     }
 
 
 def _value(column: Mapping[str, Any]) -> Json:
-    kind = _TYPES[column["type"]]
+    kind = TYPES[column["type"]]
     return {"description": column["description"], "type": [kind, "null"] if column["nullable"] else kind}
