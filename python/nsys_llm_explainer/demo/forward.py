@@ -187,7 +187,6 @@ class Forward:
                     self.pop()
             if named:
                 self.pop()
-            self.workers[0].sink.flush()
 
     def _replay(self, graph: int) -> None:
         """Launch one CUDA graph on every worker."""

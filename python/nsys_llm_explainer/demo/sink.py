@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Union
@@ -18,6 +19,8 @@ Scalar = Union[int, str, None]
 RowTuple = tuple[Any, ...]
 
 _FLUSH_ROWS = 20_000
+#: The start of a row: every event table begins with it.
+_START = itemgetter(0)
 
 #: Rows of a table that fill other columns than most of its rows: what stands before the slash is the table.
 NVTX_PAYLOADS = "NVTX_EVENTS/payloads"
@@ -174,11 +177,12 @@ class Sink:
         return self._buffers.setdefault(table, [])
 
     def flush(self, at_least: int = _FLUSH_ROWS) -> None:
-        """Write the buffers that hold at least so many rows."""
+        """Write the buffers that hold at least so many rows, in order of their start, as Nsight Systems writes them."""
         for table, rows in self._buffers.items():
             if rows and len(rows) >= at_least:
                 if table not in self._inserts:
                     self._inserts[table] = self._create(table)
+                rows.sort(key=_START)
                 self._connection.executemany(self._inserts[table], rows)
                 name = table.partition("/")[0]
                 self.counts[name] = self.counts.get(name, 0) + len(rows)
