@@ -25,16 +25,25 @@ impl Times for [(i64, i64)] {
 
 /// Sorts rows of ranges so that of two that enclose a call, the later one is the inner one.
 pub fn sort_outer_to_inner(rows: &mut [u32], times: &(impl Times + ?Sized)) {
-    let order = |row: u32| (times.start(row), std::cmp::Reverse(times.end(row)), row);
-    if rows.is_sorted_by_key(|&row| order(row)) {
+    sort_by_start(rows, times, |row| (std::cmp::Reverse(times.end(row)), row));
+}
+
+/// Sorts rows by their start, and those of one start by what `of_equal` says of them.
+pub fn sort_by_start<K: Ord>(rows: &mut [u32], times: &(impl Times + ?Sized), of_equal: impl Fn(u32) -> K) {
+    // Starts decide nearly always; most exports have them in order.
+    let is_in_order = |&a: &u32, &b: &u32| {
+        let (a_start, b_start) = (times.start(a), times.start(b));
+        a_start < b_start || a_start == b_start && of_equal(a) <= of_equal(b)
+    };
+    if rows.is_sorted_by(is_in_order) {
         return;
     }
-    // Starts decide nearly always, and stand beside their rows while these are sorted. Rows come in ascending runs, which
-    // a merge sort takes as they are.
+    // Starts stand beside their rows while these are sorted. Rows come in ascending runs, which a merge sort takes as
+    // they are.
     let mut keyed: Vec<(i64, u32)> = rows.iter().map(|&row| (times.start(row), row)).collect();
     keyed.sort();
     for alike in keyed.chunk_by_mut(|a, b| a.0 == b.0).filter(|alike| alike.len() > 1) {
-        alike.sort_by_key(|&(_, row)| (std::cmp::Reverse(times.end(row)), row));
+        alike.sort_by_key(|&(_, row)| of_equal(row));
     }
     for (place, (_, row)) in rows.iter_mut().zip(keyed) {
         *place = row;

@@ -51,6 +51,18 @@ pub fn grouped<V: Value>(groups: usize, pairs: impl Iterator<Item = (u32, V)> + 
     slices(&mut values, &ends).into_par_iter().map(|values| stats_of(values, qs)).collect()
 }
 
+/// As [`grouped`], and the statistics of all values together with quantiles of their own.
+pub fn grouped_and_all<V: Value>(
+    groups: usize,
+    pairs: impl Iterator<Item = (u32, V)> + Clone,
+    qs: &[f64],
+    all_qs: &[f64],
+) -> (Vec<Stats>, Stats) {
+    let (mut values, ends) = side_by_side(groups, pairs);
+    let by_group = slices(&mut values, &ends).into_par_iter().map(|values| stats_of(values, qs)).collect();
+    (by_group, stats_of(&mut values, all_qs))
+}
+
 /// The values of each group one after the other, and where each group ends.
 pub(super) fn side_by_side<V: Value>(
     groups: usize,

@@ -88,6 +88,19 @@ impl CorrelationIndex {
         }
     }
 
+    /// Adds how many rows carry each id from `base` on.
+    fn add_counts(&self, base: i64, counts: &mut [u32]) {
+        let Slots::Dense { base: own, rows } = &self.first else { return };
+        let from = usize::try_from(own - base).unwrap_or_default();
+        for ((id, &row), count) in (*own..).zip(rows).zip(&mut counts[from..]) {
+            *count += match row {
+                NONE => 0,
+                SEVERAL => u32::try_from(self.count(id)).unwrap_or(u32::MAX),
+                _ => 1,
+            };
+        }
+    }
+
     fn slot(&self, id: i64) -> Option<u32> {
         match &self.first {
             Slots::Dense { base, rows } => {
@@ -128,5 +141,49 @@ impl CorrelationIndex {
             0 => NONE,
             n => list[n - 1].1,
         }
+    }
+}
+
+/// How many rows of several indexes together carry an id.
+#[derive(Debug)]
+pub struct JointCount<'a> {
+    indexes: Vec<&'a CorrelationIndex>,
+    base: i64,
+    /// By id from the base on, where ids are dense in all indexes together; else empty.
+    counts: Vec<u32>,
+}
+
+impl<'a> JointCount<'a> {
+    /// Adds up what the indexes hold.
+    pub fn new(indexes: Vec<&'a CorrelationIndex>) -> Self {
+        let spans: Option<Vec<(i64, usize)>> = indexes
+            .iter()
+            .map(|index| match &index.first {
+                Slots::Dense { base, rows } => Some((*base, rows.len())),
+                Slots::Sparse(map) => map.is_empty().then_some((i64::MAX, 0)),
+            })
+            .collect();
+        let spans = spans.unwrap_or_default();
+        let base = spans.iter().map(|span| span.0).min().unwrap_or(i64::MAX);
+        let width = |span: &(i64, usize)| usize::try_from(span.0.wrapping_sub(base)).ok()?.checked_add(span.1);
+        let widths: Option<Vec<usize>> = spans.iter().filter(|span| span.1 > 0).map(width).collect();
+        let slots: usize = spans.iter().map(|span| span.1).sum();
+        let width = widths.and_then(|widths| widths.into_iter().max()).filter(|&width| width <= 8 * slots + 1024);
+        let mut counts = vec![0_u32; width.unwrap_or(0)];
+        if !counts.is_empty() {
+            for index in &indexes {
+                index.add_counts(base, &mut counts);
+            }
+        }
+        Self { indexes, base, counts }
+    }
+
+    /// How many rows carry an id.
+    pub fn of(&self, id: i64) -> usize {
+        if self.counts.is_empty() {
+            return self.indexes.iter().map(|index| index.count(id)).sum();
+        }
+        let at = id.checked_sub(self.base).and_then(|at| usize::try_from(at).ok());
+        at.and_then(|at| self.counts.get(at)).map_or(0, |&count| count as usize)
     }
 }

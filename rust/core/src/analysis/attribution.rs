@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::derived::Derived;
 use crate::algo::enclosed::{Loads, Work, totals};
-use crate::algo::enclosing::{Times, innermost, sort_outer_to_inner};
+use crate::algo::enclosing::{Times, innermost, sort_by_start, sort_outer_to_inner};
 use crate::algo::join::NONE;
 use crate::model::events::{ApiCalls, Events, NvtxRanges, RangeKind};
 use crate::source::Progress;
@@ -44,10 +44,11 @@ impl NameWork {
 /// The outcome for the whole trace.
 #[derive(Debug, Default)]
 pub struct Attribution {
-    /// The innermost range of each call that has GPU work, or [`NONE`].
-    pub innermost: Vec<u32>,
-    /// The same, but of the ranges that no library opened, where there is one; empty where that changes nothing.
-    pub own: Vec<u32>,
+    /// The innermost range of each call that has GPU work, or [`NONE`]: of the ranges that no library opened, where there
+    /// is one.
+    own: Vec<u32>,
+    /// Calls whose innermost range is another one, which a library opened, with that range; in order.
+    of_library: Vec<(u32, u32)>,
     /// By (process, range name).
     pub by_name: FxHashMap<(u32, u32), NameWork>,
 }
@@ -94,24 +95,33 @@ impl Attribution {
             (inner, names, own)
         };
         let parts: Vec<_> = progress.timed("attribute: sum by name", || threads.par_iter().map(totals_of).collect());
-        let mut attribution = Self { innermost: vec![NONE; events.calls.len()], ..Self::default() };
-        let mut overrides: Vec<(u32, u32)> = Vec::new();
+        let mut attribution = Self { own: vec![NONE; events.calls.len()], ..Self::default() };
         for (thread, (inner, names, own)) in threads.iter().zip(parts) {
-            overrides.extend(own);
             for (&call, range) in thread.calls.iter().zip(inner) {
-                attribution.innermost[call as usize] = range;
+                attribution.own[call as usize] = range;
+            }
+            for (call, range) in own {
+                let of_library = std::mem::replace(&mut attribution.own[call as usize], range);
+                attribution.of_library.push((call, of_library));
             }
             for (&key, part) in slots.keys[thread.number].iter().zip(&names) {
                 attribution.by_name.entry(key).or_default().add(part);
             }
         }
-        if !overrides.is_empty() {
-            attribution.own.clone_from(&attribution.innermost);
-            for (call, range) in overrides {
-                attribution.own[call as usize] = range;
-            }
-        }
+        attribution.of_library.sort_unstable();
         attribution
+    }
+
+    /// The innermost range around a call with GPU work, or [`NONE`].
+    pub fn innermost(&self, call: u32) -> u32 {
+        let of_library = self.of_library.binary_search_by_key(&call, |&(call, _)| call);
+        of_library.map_or(self.own[call as usize], |at| self.of_library[at].1)
+    }
+
+    /// The same, but of the ranges that no library opened, if there is one.
+    #[inline]
+    pub fn own_range(&self, call: u32) -> u32 {
+        self.own[call as usize]
     }
 }
 
@@ -159,16 +169,12 @@ pub(super) fn innermost_among(events: &Events, derived: &Derived, wanted: impl F
 /// The threads with ranges and with calls that have GPU work, each with those rows in order.
 fn threads(events: &Events, derived: &Derived, wanted: impl Fn(usize) -> bool) -> Vec<Thread> {
     let (calls, ranges) = (&events.calls, &events.ranges);
-    let mut has_work = vec![false; calls.len()];
-    for &call in derived.call_of.iter().flatten().filter(|&&call| call != NONE) {
-        has_work[call as usize] = true;
-    }
     let mut threads: Vec<Thread> =
         (0..events.threads.len()).map(|number| Thread { number, ..Thread::default() }).collect();
-    for ((row, &kind), _) in (0_u32..).zip(&calls.kind).zip(has_work).filter(|(_, has_work)| *has_work) {
+    for (row, &kind) in calls.kind.iter().enumerate().filter(|(row, _)| derived.first_ops.has_ops(*row)) {
         let thread = calls.kinds[kind as usize].thread;
         if thread != NONE {
-            threads[thread as usize].calls.push(row);
+            threads[thread as usize].calls.push(u32::try_from(row).unwrap_or(NONE));
         }
     }
     let accepted: Vec<bool> =
@@ -178,7 +184,7 @@ fn threads(events: &Events, derived: &Derived, wanted: impl Fn(usize) -> bool) -
     }
     threads.retain(|thread| !thread.calls.is_empty() && !thread.ranges.is_empty());
     threads.par_iter_mut().for_each(|thread| {
-        thread.calls.sort_by_key(|&call| (calls.start[call as usize], calls.end(call as usize), call));
+        sort_by_start(&mut thread.calls, calls, |call| (calls.end(call as usize), call));
         sort_outer_to_inner(&mut thread.ranges, ranges);
     });
     let mut first = 0;

@@ -87,7 +87,7 @@ fn cause_table(input: &Input<'_>, spec: TableSpec) -> Table {
         let range = input.derived.own_range(gap.call);
         let range = (range != NONE).then(|| events.range_names.text(events.ranges.kind_of(range as usize).name));
         let thread = call.filter(|call| call.thread != NONE).map(|call| events.thread_ids[call.thread as usize]);
-        let first = [gap.start.into(), gap.end.into(), (gap.end - gap.start).into(), Cell::from(BUCKETS[gap.cause()])];
+        let first = [gap.start.into(), gap.end.into(), (gap.end - gap.start).into(), Cell::from(BUCKETS[gap.cause])];
         let last = [
             op_name(input, gap),
             call.map(|call| events.names.text(call.name)).into(),
@@ -100,7 +100,7 @@ fn cause_table(input: &Input<'_>, spec: TableSpec) -> Table {
         device_cells(input, device).into_iter().chain(first).chain(part_cells(&gap.parts)).chain(last).collect()
     });
     let rows: Vec<Vec<Cell>> = rows.collect();
-    let total = input.derived.time.iter().flat_map(|time| time.groups.values()).map(|group| group.gaps).sum::<i64>();
+    let total = input.derived.time.iter().flat_map(|time| time.groups.iter()).map(|(_, group)| group.gaps).sum::<i64>();
     Table::new(spec, usize::try_from(total).unwrap_or(usize::MAX), rows)
 }
 

@@ -8,13 +8,14 @@ use super::detect;
 use super::device_time::{self, DeviceTime};
 use super::durations::Durations;
 use super::ended_gap::EndedGap;
+use super::first_ops::FirstOps;
 use super::graphs;
 use super::iterations::Steps;
 use super::nvtx::Coverage;
 use super::timeline::Timeline;
 use super::{Columns, Options};
 use crate::algo::gaps::Gaps;
-use crate::algo::join::{CorrelationIndex, NONE};
+use crate::algo::join::{CorrelationIndex, JointCount, NONE};
 use crate::model::events::{Events, Ops};
 use crate::model::ints::Ints;
 use crate::source::Progress;
@@ -86,6 +87,8 @@ impl Needs {
 pub struct Derived {
     /// For each op table of [`Events::op_tables`], the call of each op or [`NONE`].
     pub call_of: [Vec<u32>; 4],
+    /// When the first op of each call starts.
+    pub first_ops: FirstOps,
     /// Calls that share their correlation id with others of their process.
     pub sharing: Sharing,
     /// How many pairs of kernel and call a join by correlation id alone would make, which is wrong where ids of several
@@ -129,16 +132,19 @@ impl Derived {
     pub fn of(events: &mut Events, options: &Options, needs: Needs, progress: &Progress) -> Self {
         let (call_of, sharing, naive_joins) = progress.timed("find calls", || call_of(events));
         let for_report = needs == Needs::REPORT;
-        let (graph_is_double, node_launches) = rayon::join(
-            || graph_is_double(events),
-            || if for_report { graphs::node_launches(events, &call_of) } else { Vec::new() },
-        );
+        let ((first_ops, graph_is_double), node_launches) = progress.timed("find launches", || {
+            rayon::join(
+                || (FirstOps::new(events, &call_of), graph_is_double(events)),
+                || if for_report { graphs::node_launches(events, &call_of) } else { Vec::new() },
+            )
+        });
         if options.columns == Columns::Needed {
             events.calls.correlation = Ints::default();
             events.kernels.correlation = Ints::default();
         }
         let mut derived = Self {
             call_of,
+            first_ops,
             sharing,
             naive_joins,
             activity: Vec::new(),
@@ -208,9 +214,8 @@ impl Derived {
 
     /// The innermost range around a call: of those that no library opened, if there is one; [`NONE`] without any.
     pub fn own_range(&self, call: u32) -> u32 {
-        let Some(attribution) = self.attribution.as_ref().filter(|_| call != NONE) else { return NONE };
-        let ranges = if attribution.own.is_empty() { &attribution.innermost } else { &attribution.own };
-        ranges[call as usize]
+        let attribution = self.attribution.as_ref().filter(|_| call != NONE);
+        attribution.map_or(NONE, |attribution| attribution.own_range(call))
     }
 
     /// Each idle gap, by device and in order of time, where they were asked for.
@@ -272,13 +277,17 @@ fn call_of(events: &Events) -> ([Vec<u32>; 4], Sharing, Option<i64>) {
 fn naive_joins(events: &Events, indexes: &[CorrelationIndex]) -> Option<i64> {
     const MAX_PROCESSES: usize = 16;
     let used: Vec<&CorrelationIndex> = indexes.iter().filter(|index| !index.is_empty()).collect();
+    if used.len() > MAX_PROCESSES {
+        return None;
+    }
+    let joint = JointCount::new(used);
     let kernels = &events.kernels;
-    let pairs = |row: usize| {
-        let id = kernels.correlation.get(row);
-        if id == 0 { 0 } else { used.iter().map(|index| index.count(id)).sum::<usize>() }
+    let pairs = |row: usize| match kernels.correlation.get(row) {
+        0 => 0,
+        id => joint.of(id),
     };
-    let all = || (0..kernels.len()).into_par_iter().map(pairs).sum::<usize>();
-    (used.len() <= MAX_PROCESSES).then(|| i64::try_from(all()).unwrap_or(i64::MAX))
+    let all: usize = (0..kernels.len()).into_par_iter().map(pairs).sum();
+    Some(i64::try_from(all).unwrap_or(i64::MAX))
 }
 
 /// Kernel names are few: each is looked at once.

@@ -6,6 +6,8 @@
 //! did ([`super::host_work`]), `[c.start, c.end)` is launching, and `[c.end, g1)` is inside a graph where an earlier op
 //! has the same process and correlation id, otherwise queued.
 
+mod caller;
+mod groups;
 mod state;
 
 use std::cmp::Reverse;
@@ -24,9 +26,11 @@ use super::timeline::Timeline;
 use crate::algo::gaps::GapFinder;
 use crate::algo::join::NONE;
 use crate::algo::topk::smallest_by;
-use crate::model::events::Events;
+use crate::model::events::{Events, Ops};
 use crate::model::table::MAX_EVENT_ROWS;
-use state::{State, StepWalk};
+use caller::Caller;
+pub(super) use groups::{Group, GroupKey, Groups};
+use state::{State, StepWalk, SuspectWalk};
 
 /// Buckets of device time, in the order in which they are shown.
 pub(super) const BUCKETS: [&str; 11] = [
@@ -63,12 +67,17 @@ const UNMATCHED: usize = 10;
 pub(super) type Split = [i64; BUCKETS.len()];
 /// Nanoseconds of idle time by cause.
 pub(super) type Parts = [i64; CAUSES];
+/// A stretch of idle time, and its bucket.
+type Segment = (i64, i64, usize);
 
 /// Gaps under this length are those of launching, longer ones of waiting.
 pub(super) const SHORT_GAP_NS: i64 = 50_000;
 
 /// From the end of a launch call to the start of its op it takes a few microseconds; what takes longer waits.
 const LAUNCH_LATENCY_NS: i64 = 10_000;
+
+/// Rows that one task looks at.
+const ROWS_PER_TASK: usize = 1 << 18;
 
 /// An idle gap with its causes.
 #[derive(Debug, Clone, Copy)]
@@ -83,44 +92,8 @@ pub(super) struct Gap {
     pub(super) place: Place,
     /// The step of the op in the list of steps.
     pub(super) step: Option<usize>,
-}
-
-impl Gap {
     /// The cause with the largest part; of equal ones the first.
-    pub(super) fn cause(&self) -> usize {
-        let largest = (0..CAUSES).max_by_key(|&cause| (self.parts[cause], Reverse(cause)));
-        FIRST_IDLE + largest.unwrap_or(0)
-    }
-}
-
-/// What gaps of one group share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct GroupKey {
     pub(super) cause: usize,
-    /// Name of the call, or [`NONE`].
-    pub(super) call_name: u32,
-    /// Name of the range, or [`NONE`].
-    pub(super) range_name: u32,
-    pub(super) place: Place,
-    pub(super) short: bool,
-    pub(super) next_graph: bool,
-    /// Whether the call ended so shortly before the gap did that the rest is the latency of a launch, not a queue.
-    pub(super) late: bool,
-    /// Kind of the step of the next op, as its place in [`crate::model::step_mark::StepKind::ALL`].
-    pub(super) step_kind: Option<u8>,
-}
-
-/// Gaps of the same cause and place.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Group {
-    pub(super) gaps: i64,
-    pub(super) total: i64,
-    pub(super) parts: Parts,
-    pub(super) steady: i64,
-    /// The part between warm-up and draining.
-    pub(super) settled: i64,
-    /// The longest gap; of equal ones the first.
-    pub(super) longest: (i64, i64),
 }
 
 /// The time of one device.
@@ -131,7 +104,7 @@ pub(super) struct DeviceTime {
     pub(super) steady: Split,
     /// By step of the device in the order of the list of steps: the time until the next one starts.
     pub(super) steps: Vec<(usize, Split)>,
-    pub(super) groups: FxHashMap<GroupKey, Group>,
+    pub(super) groups: Groups,
     /// The longest gaps.
     pub(super) longest: Vec<Gap>,
     /// All gaps, where they were asked for.
@@ -152,8 +125,8 @@ pub(super) struct Sweep<'a> {
     threads: ThreadCalls,
     /// For each kind of kernel whether it is a collective.
     is_communication: Vec<bool>,
-    /// For each call the start of its first op.
-    first_op: Vec<i64>,
+    /// For calls that share their id with others, the start of the first op of all of them.
+    first_of_shared: FxHashMap<u32, i64>,
     launches_graphs: Vec<bool>,
     /// First op start and last op end of each device.
     windows: Vec<(i64, i64)>,
@@ -166,35 +139,17 @@ pub(super) fn sweep(
     is_communication: impl Fn(u16) -> bool,
 ) -> Vec<(DeviceActivity, DeviceTime)> {
     let category = |name: u32| derived.category_of_name.get(name as usize).copied();
-    let mut first_op = vec![i64::MAX; events.calls.len()];
-    for (ops, call_of) in events.op_tables().into_iter().zip(&derived.call_of) {
-        for (row, &call) in call_of.iter().enumerate().filter(|(_, call)| **call != NONE) {
-            let first = &mut first_op[call as usize];
-            *first = ops.start[row].min(*first);
-        }
-    }
-    // Ops of one correlation id are of one launch, also where several calls carry it.
-    let sharing = || derived.sharing.calls.iter().map(|(&call, &one)| (call as usize, one as usize));
-    for (call, one) in sharing() {
-        first_op[one] = first_op[one].min(first_op[call]);
-    }
-    for &(one, start) in &derived.sharing.early_ops {
-        first_op[one as usize] = first_op[one as usize].min(start);
-    }
-    for (call, one) in sharing() {
-        first_op[call] = first_op[one];
-    }
     let sweep = Sweep {
         events,
         derived,
-        threads: ThreadCalls::new(events, &derived.call_of),
+        threads: ThreadCalls::new(events, derived),
         is_communication: events
             .kernels
             .kinds
             .iter()
             .map(|kind| category(kind.name).is_some_and(&is_communication))
             .collect(),
-        first_op,
+        first_of_shared: first_of_shared(events, derived),
         launches_graphs: events.launches_graphs(),
         windows: windows(events),
     };
@@ -226,14 +181,17 @@ impl Sweep<'_> {
             time,
             kernels_reach: i64::MIN,
             kernel_busy_ns: 0,
+            calm: None,
+            pending: Split::default(),
             steady: derived.steps.steady,
             settled: derived.steps.settled,
             workers,
-            suspects: suspects::of_device(self.events, derived, device),
+            suspects: suspects::of_device(self.events, derived, device).into_iter().map(SuspectWalk::new).collect(),
             segments: Vec::new(),
             walkers: vec![Walker::NEW; self.events.threads.len()],
             candidates: Vec::new(),
             too_short: -1,
+            caller: Caller::NONE,
         };
         let mut places = Places::new(&derived.steps, device);
         let mut gaps = GapFinder::default();
@@ -263,9 +221,10 @@ impl Sweep<'_> {
         if state.now != i64::MIN {
             state.advance(last);
         }
+        state.settle();
         let (window, idle) = gaps.finish();
         let mut time = state.time;
-        time.longest = smallest_by(state.candidates, MAX_EVENT_ROWS, gap_order);
+        time.longest = smallest_by(state.candidates, MAX_EVENT_ROWS, state::gap_order);
         (DeviceActivity { window, idle, kernel_busy_ns: state.kernel_busy_ns }, time)
     }
 
@@ -287,125 +246,173 @@ impl Sweep<'_> {
     fn gap(&self, state: &mut State<'_>, places: &mut Places<'_>, (g0, g1): (i64, i64), starting: &[OpAt]) {
         let calls = &self.events.calls;
         let call_of = |op: &OpAt| self.derived.call_of[op.table][op.row as usize];
-        let called = starting.iter().filter(|op| call_of(op) != NONE);
-        let next = called.min_by_key(|op| (calls.start[call_of(op) as usize], call_of(op)));
-        let mut segments = std::mem::take(&mut state.segments);
-        segments.clear();
-        let mut call = NONE;
-        let (mut sees_system, mut for_requests) = (false, 0);
-        if let Some(op) = next {
-            call = call_of(op);
-            let kind = calls.kind_of(call as usize);
-            let (from, to) = (calls.start[call as usize], calls.end(call as usize));
-            let asked = from.clamp(g0, g1);
-            let mut walker = state.walkers.get(kind.thread as usize).copied().unwrap_or(Walker::NEW);
-            walker.walk(self.events, &self.threads, kind.thread, (g0, asked), &mut |start, end, work, inside| {
-                let bucket = match work {
-                    HostWork::Sync => HOST_SYNC,
-                    HostWork::Api => HOST_API,
-                    HostWork::Os => HOST_OS,
-                    HostWork::Code => HOST_CODE,
-                };
-                segments.push((start, end, bucket));
-                if work == HostWork::Os {
-                    for_requests += if self.threads.waits_for_requests(self.events, inside) { end - start } else { 0 };
-                } else if inside != NONE {
-                    let inside = calls.kind_of(inside as usize);
-                    *state.time.host_calls.entry((inside.process, inside.name, bucket)).or_default() += end - start;
-                }
-            });
-            if let Some(place) = state.walkers.get_mut(kind.thread as usize) {
-                *place = walker;
-            }
-            sees_system = self.threads.sees_system(kind.thread);
-            let launched = to.clamp(asked, g1);
-            let rest = if self.first_op[call as usize] < g1 { INSIDE_GRAPH } else { QUEUED };
-            segments.extend([(asked, launched, LAUNCHING), (launched, g1, rest)]);
+        let asked_for = starting.iter().filter(|op| call_of(op) != NONE);
+        let next = asked_for.min_by_key(|op| (calls.start[call_of(op) as usize], call_of(op)));
+        let call = next.map_or(NONE, call_of);
+        if state.caller.call != call {
+            state.caller = Caller::new(self, call);
+        }
+        let caller = state.caller;
+        let asked = if call == NONE { g0 } else { caller.start.clamp(g0, g1) };
+        let launched = if call == NONE { g0 } else { caller.end.clamp(asked, g1) };
+        let rest = (launched, g1, caller.bucket_of_rest(g1));
+        let mut several = std::mem::take(&mut state.segments);
+        let (mut for_requests, mut in_system) = (0, 0);
+        // Most ops were asked for long before: then there is nothing but the rest.
+        let segments = if launched == g0 {
+            std::slice::from_ref(&rest)
         } else {
-            segments.push((g0, g1, UNMATCHED));
-        }
-        let mut parts = Parts::default();
-        for &(start, end, bucket) in &segments {
-            parts[bucket - FIRST_IDLE] += end - start;
-        }
-        let next = next.copied().unwrap_or(starting[0]);
+            several.clear();
+            if g0 < asked {
+                for_requests = self.wait(state, (g0, asked), &mut several);
+                in_system = several.iter().filter(|part| part.2 == HOST_OS).map(|(start, end, _)| end - start).sum();
+            }
+            if asked < launched {
+                several.push((asked, launched, LAUNCHING));
+            }
+            if launched < g1 {
+                several.push(rest);
+            }
+            several.as_slice()
+        };
         // Who waits for requests waits in the system, where that was captured; otherwise length has to do.
-        let wait = if !sees_system {
+        let wait = if !caller.sees_system {
             Wait::Unknown
         } else if for_requests >= (g1 - g0) - (g1 - g0) / 10 {
             Wait::Requests
-        } else if parts[HOST_OS - FIRST_IDLE] >= (g1 - g0) - (g1 - g0) / 2 {
+        } else if in_system >= (g1 - g0) - (g1 - g0) / 2 {
             Wait::System
         } else {
             Wait::Busy
         };
         let (place, step) = places.of_gap(g0, g1, wait);
-        for &(start, end, bucket) in &segments {
+        for &(start, end, bucket) in segments {
             state.book(start, end, bucket);
             state.suspect(start, end, bucket, place);
         }
-        state.segments = segments;
-        let gap = Gap { start: g0, end: g1, parts, next, call, place, step };
-        self.group(state, &gap);
-        if self.derived.keeps_gaps {
-            state.time.every.push(EndedGap::of(&gap));
+        let cause = match segments {
+            [(_, _, only)] => *only,
+            _ => largest(&parts_of(segments)),
+        };
+        self.group(state, (g0, g1), segments, (cause, place, step));
+        if self.derived.keeps_gaps || g1 - g0 > state.too_short {
+            let next = next.copied().unwrap_or(starting[0]);
+            let gap = Gap { start: g0, end: g1, parts: parts_of(segments), next, call, place, step, cause };
+            if self.derived.keeps_gaps {
+                state.time.every.push(EndedGap::of(&gap));
+            }
+            state.keep_if_long(gap);
         }
-        if g1 - g0 > state.too_short {
-            state.candidates.push(gap);
-        }
-        if state.candidates.len() >= 4 * MAX_EVENT_ROWS {
-            let (_, last, _) = state.candidates.select_nth_unstable_by(MAX_EVENT_ROWS - 1, gap_order);
-            // Later gaps of the same length come after those that are kept.
-            state.too_short = last.end - last.start;
-            state.candidates.truncate(MAX_EVENT_ROWS);
-        }
+        state.segments = several;
     }
 
-    fn group(&self, state: &mut State<'_>, gap: &Gap) {
+    /// Splits the time before a call by what its thread did, and returns how much of it was waiting for requests.
+    fn wait(&self, state: &mut State<'_>, stretch: (i64, i64), segments: &mut Vec<Segment>) -> i64 {
         let calls = &self.events.calls;
-        let kind = (gap.call != NONE).then(|| calls.kind_of(gap.call as usize));
-        let range = self.derived.own_range(gap.call);
-        let step_kind = gap.step.map(|step| self.derived.steps.list[step].kind as u8);
-        let length = gap.end - gap.start;
-        let key = GroupKey {
-            cause: gap.cause(),
-            call_name: kind.map_or(NONE, |kind| kind.name),
-            range_name: if range == NONE { NONE } else { self.events.ranges.kind_of(range as usize).name },
-            place: gap.place,
+        let thread = state.caller.thread;
+        let mut for_requests = 0;
+        let mut walker = state.walkers.get(thread as usize).copied().unwrap_or(Walker::NEW);
+        walker.walk(self.events, &self.threads, thread, stretch, &mut |start, end, work, inside| {
+            let bucket = match work {
+                HostWork::Sync => HOST_SYNC,
+                HostWork::Api => HOST_API,
+                HostWork::Os => HOST_OS,
+                HostWork::Code => HOST_CODE,
+            };
+            segments.push((start, end, bucket));
+            if work == HostWork::Os {
+                for_requests += if self.threads.waits_for_requests(self.events, inside) { end - start } else { 0 };
+            } else if inside != NONE {
+                let inside = calls.kind_of(inside as usize);
+                *state.time.host_calls.entry((inside.process, inside.name, bucket)).or_default() += end - start;
+            }
+        });
+        if let Some(place) = state.walkers.get_mut(thread as usize) {
+            *place = walker;
+        }
+        for_requests
+    }
+
+    /// Adds a gap to its group.
+    fn group(
+        &self,
+        state: &mut State<'_>,
+        (start, end): (i64, i64),
+        segments: &[Segment],
+        (cause, place, step): (usize, Place, Option<usize>),
+    ) {
+        let caller = &state.caller;
+        let length = end - start;
+        let group = state.time.groups.of(GroupKey {
+            cause,
+            call_name: caller.name,
+            range_name: caller.range_name,
+            place,
             short: length < SHORT_GAP_NS,
-            next_graph: gap.call != NONE && self.launches_graphs[calls.kind[gap.call as usize] as usize],
-            late: gap.call != NONE && calls.end(gap.call as usize) > gap.end - LAUNCH_LATENCY_NS,
-            step_kind,
-        };
-        let group = state.time.groups.entry(key).or_default();
+            next_graph: caller.launches_graph,
+            late: caller.call != NONE && caller.end > end - LAUNCH_LATENCY_NS,
+            step_kind: step.map(|step| self.derived.steps.list[step].kind as u8),
+        });
         group.gaps += 1;
         group.total += length;
-        for (sum, part) in group.parts.iter_mut().zip(gap.parts) {
-            *sum += part;
+        for &(start, end, bucket) in segments {
+            group.parts[bucket - FIRST_IDLE] += end - start;
         }
-        let within =
-            |window: Option<(i64, i64)>| window.map_or(0, |(from, to)| (gap.end.min(to) - gap.start.max(from)).max(0));
+        let within = |window: Option<(i64, i64)>| window.map_or(0, |(from, to)| (end.min(to) - start.max(from)).max(0));
         group.steady += within(state.steady);
         group.settled += within(state.settled);
         if length > group.longest.1 - group.longest.0 {
-            group.longest = (gap.start, gap.end);
+            group.longest = (start, end);
         }
     }
+}
+
+fn parts_of(segments: &[Segment]) -> Parts {
+    let mut parts = Parts::default();
+    for &(start, end, bucket) in segments {
+        parts[bucket - FIRST_IDLE] += end - start;
+    }
+    parts
+}
+
+/// The cause with the largest part; of equal ones the first.
+fn largest(parts: &Parts) -> usize {
+    let largest = (0..CAUSES).max_by_key(|&cause| (parts[cause], Reverse(cause)));
+    FIRST_IDLE + largest.unwrap_or(0)
+}
+
+/// Ops of one correlation id are of one launch, also where several calls carry it.
+fn first_of_shared(events: &Events, derived: &Derived) -> FxHashMap<u32, i64> {
+    let sharing = &derived.sharing;
+    let mut first: FxHashMap<u32, i64> = FxHashMap::default();
+    let start = |call: u32| derived.first_ops.start(&events.calls, call as usize);
+    let of_calls = sharing.calls.iter().map(|(&call, &one)| (one, start(call)));
+    for (one, start) in of_calls.chain(sharing.early_ops.iter().copied()) {
+        let earliest = first.entry(one).or_insert(start);
+        *earliest = start.min(*earliest);
+    }
+    sharing.calls.iter().map(|(&call, one)| (call, first[one])).collect()
 }
 
 /// First op start and last op end of each device.
 fn windows(events: &Events) -> Vec<(i64, i64)> {
-    let mut windows = vec![(i64::MAX, i64::MIN); events.devices.len()];
-    for ops in events.op_tables() {
-        for (row, &kind) in ops.kind.iter().enumerate() {
-            let window = &mut windows[ops.kinds[kind as usize].device as usize];
-            *window = (window.0.min(ops.start[row]), window.1.max(ops.end(row)));
-        }
-    }
-    windows
-}
-
-/// The longest first, then the earliest.
-fn gap_order(a: &Gap, b: &Gap) -> std::cmp::Ordering {
-    (Reverse(a.end - a.start), a.start).cmp(&(Reverse(b.end - b.start), b.start))
+    const EMPTY: (i64, i64) = (i64::MAX, i64::MIN);
+    let join = |mut all: Vec<(i64, i64)>, part: Vec<(i64, i64)>| {
+        all.iter_mut().zip(part).for_each(|(all, part)| *all = (all.0.min(part.0), all.1.max(part.1)));
+        all
+    };
+    // Each task has a list of all devices: together they hold no more than there are rows.
+    let chunk = ROWS_PER_TASK.max(events.devices.len());
+    let of_table = |ops: &Ops| {
+        let of_chunk = |(task, kinds): (usize, &[u32])| {
+            let mut windows = vec![EMPTY; events.devices.len()];
+            for (row, &kind) in (task * chunk..).zip(kinds) {
+                let window = &mut windows[ops.kinds[kind as usize].device as usize];
+                *window = (window.0.min(ops.start[row]), window.1.max(ops.end(row)));
+            }
+            windows
+        };
+        ops.kind.par_chunks(chunk).enumerate().map(of_chunk).reduce(|| vec![EMPTY; events.devices.len()], join)
+    };
+    events.op_tables().into_iter().map(of_table).reduce(join).unwrap_or_default()
 }

@@ -46,7 +46,7 @@ impl EndedGap {
             call: gap.call,
             step: gap.step.and_then(|step| u32::try_from(step).ok()).unwrap_or(NONE),
             table: small(gap.next.table),
-            cause: small(gap.cause() - FIRST_IDLE),
+            cause: small(gap.cause - FIRST_IDLE),
             place: gap.place,
         }
     }

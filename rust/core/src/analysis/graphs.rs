@@ -74,8 +74,9 @@ pub(super) fn node_launches(events: &Events, call_of: &[Vec<u32>; 4]) -> Vec<Lau
     let membership = Membership { events, call_of, launches: events.launches_graphs() };
     let mut launches: FxHashMap<(u32, i64), Launch> = FxHashMap::default();
     for (table, ops) in events.op_tables().into_iter().enumerate().take(3) {
-        // The nodes of a launch stand side by side in most exports: they are added up before they are looked up.
-        let mut last: Option<((u32, i64), Launch)> = None;
+        // The nodes of a launch stand side by side among the ops of its process in most exports: they are added up before
+        // they are looked up.
+        let mut last: Vec<Option<(i64, Launch)>> = vec![None; events.processes.len()];
         for row in (0..ops.len()).filter(|&row| membership.is_node(table, ops, row)) {
             let (kind, id) = (ops.kind_of(row), ops.correlation.get(row));
             if id == 0 || events.lacks_process(kind.process) {
@@ -88,25 +89,24 @@ pub(super) fn node_launches(events: &Events, call_of: &[Vec<u32>; 4]) -> Vec<Lau
                 end: ops.end(row),
                 kernels: i64::from(table == 0),
             };
-            let key = (kind.process, id);
-            match &mut last {
-                Some((of, launch)) if *of == key => launch.add(&node),
-                _ => {
-                    if let Some(done) = last.replace((key, node)) {
-                        add(&mut launches, done);
+            match &mut last[kind.process as usize] {
+                Some((of, launch)) if *of == id => launch.add(&node),
+                last => {
+                    if let Some((id, done)) = last.replace((id, node)) {
+                        add(&mut launches, id, done);
                     }
                 }
             }
         }
-        if let Some(done) = last {
-            add(&mut launches, done);
+        for (id, done) in last.into_iter().flatten() {
+            add(&mut launches, id, done);
         }
     }
     launches.into_values().collect()
 }
 
-fn add(launches: &mut FxHashMap<(u32, i64), Launch>, (key, part): ((u32, i64), Launch)) {
-    launches.entry(key).and_modify(|launch| launch.add(&part)).or_insert(part);
+fn add(launches: &mut FxHashMap<(u32, i64), Launch>, id: i64, part: Launch) {
+    launches.entry((part.process, id)).and_modify(|launch| launch.add(&part)).or_insert(part);
 }
 
 impl Launch {

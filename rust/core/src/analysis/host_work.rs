@@ -1,6 +1,7 @@
 //! What a host thread did in a stretch of time: inside a blocking synchronisation, inside another API call, inside an OS
 //! call, or in code of its own, the first of these that holds.
 
+use super::derived::Derived;
 use super::sync::is_blocking;
 use crate::algo::join::NONE;
 use crate::model::events::Events;
@@ -46,11 +47,11 @@ const REQUEST_WAITS: [&str; 12] = [
 
 impl ThreadCalls {
     /// The calls of the threads that make one of those calls.
-    pub(super) fn new(events: &Events, call_of: &[Vec<u32>; 4]) -> Self {
+    pub(super) fn new(events: &Events, derived: &Derived) -> Self {
         let (calls, os_calls) = (&events.calls, &events.os_calls);
         let mut launches = vec![false; events.threads.len()];
-        for &call in call_of.iter().flatten().filter(|call| **call != NONE) {
-            let thread = calls.kinds[calls.kind[call as usize] as usize].thread;
+        for (_, &kind) in calls.kind.iter().enumerate().filter(|(call, _)| derived.first_ops.has_ops(*call)) {
+            let thread = calls.kinds[kind as usize].thread;
             if thread != NONE {
                 launches[thread as usize] = true;
             }

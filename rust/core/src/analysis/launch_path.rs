@@ -22,7 +22,6 @@ use super::{
 };
 use crate::algo::join::NONE;
 use crate::model::events::Events;
-use crate::model::ints::Ints;
 use crate::model::section::{Absence, Section, SectionSpec};
 use crate::model::strings::api_base_name;
 use crate::model::table::{ColumnSpec, TableSpec};
@@ -67,12 +66,6 @@ impl<'a> CallGroups<'a> {
 struct Launches<'a> {
     events: &'a Events,
     derived: &'a Derived,
-    /// Whether each call has ops.
-    has_ops: Vec<bool>,
-    /// From the end of each call to the start of its first op; 0 where that op starts during the call, and without ops.
-    queue_ns: Ints,
-    /// Ops by kind of call.
-    ops_of_kind: Vec<i64>,
     /// For each kernel, whether it is of a graph.
     is_graph_kernel: Vec<bool>,
     /// By kind of call.
@@ -80,36 +73,21 @@ struct Launches<'a> {
 }
 
 impl<'a> Launches<'a> {
-    /// The launches, and the start of the first op of each call: `i64::MAX` for a call without ops.
-    fn new(input: &Input<'a>) -> (Self, Vec<i64>) {
+    fn new(input: &Input<'a>) -> Self {
         let (events, derived) = (input.events, input.derived);
         let calls = &events.calls;
-        let mut first_op = vec![i64::MAX; calls.len()];
-        let mut ops_of_kind = vec![0_i64; calls.kinds.len()];
-        for (ops, call_of) in events.op_tables().into_iter().zip(&derived.call_of) {
-            for (&start, &call) in ops.start.iter().zip(call_of).filter(|(_, call)| **call != NONE) {
-                let first = &mut first_op[call as usize];
-                *first = start.min(*first);
-                ops_of_kind[calls.kind[call as usize] as usize] += 1;
-            }
-        }
         let is_graph_launch = events.launches_graphs();
         let in_graph: Vec<bool> = events.kernels.kinds.iter().map(|kind| kind.in_graph).collect();
         let is_graph_kernel = |(&kind, &call): (&u32, &u32)| {
             in_graph[kind as usize] || call != NONE && is_graph_launch[calls.kind[call as usize] as usize]
         };
         let is_graph_kernel = events.kernels.kind.par_iter().zip(&derived.call_of[0]).map(is_graph_kernel).collect();
-        let has_ops = first_op.iter().map(|&first| first != i64::MAX).collect();
-        let mut queue_ns = Ints::default();
-        for (call, &first) in first_op.iter().enumerate() {
-            queue_ns.push(if first == i64::MAX { 0 } else { (first - calls.end(call)).max(0) });
-        }
-        (Self { events, derived, has_ops, queue_ns, ops_of_kind, is_graph_kernel, is_graph_launch }, first_op)
+        Self { events, derived, is_graph_kernel, is_graph_launch }
     }
 
     /// Calls with ops.
     fn rows(&self) -> impl Iterator<Item = usize> + Clone + '_ {
-        self.has_ops.iter().enumerate().filter(|(_, has_ops)| **has_ops).map(|(row, _)| row)
+        (0..self.events.calls.len()).filter(|&call| self.derived.first_ops.has_ops(call))
     }
 
     /// Whether a call launches a graph.
@@ -202,10 +180,11 @@ impl super::Analysis for Analysis {
         if let Some(absence) = absent(events) {
             return Outcome::Missing(absence);
         }
-        let (launches, first_op) = Launches::new(input);
-        let by_step = steps::table(&launches, &first_op);
-        drop(first_op);
-        let by_api = calls::Calls::new(input, &launches);
+        let launches = Launches::new(input);
+        let ((by_step, runs), by_api) = rayon::join(
+            || rayon::join(|| steps::table(&launches), || runs::table(&launches)),
+            || calls::Calls::new(input, &launches),
+        );
         let graph_kernels = launches.is_graph_kernel.iter().filter(|is_one| **is_one).count();
         let [graph_kernels, kernels] =
             [graph_kernels, events.kernels.len()].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
@@ -219,13 +198,7 @@ impl super::Analysis for Analysis {
                 launches.graph_share(graph_kernels, kernels).into(),
                 overheads::union_ns(input).into(),
             ],
-            tables: vec![
-                by_api.table(events),
-                by_step,
-                runs::table(&launches),
-                overheads::table(input),
-                capture::table(input),
-            ],
+            tables: vec![by_api.table(events), by_step, runs, overheads::table(input), capture::table(input)],
             derived_from: with_kernel_table(input.schema, &others),
             limitations: limitations(input),
             warnings: Vec::new(),

@@ -11,6 +11,7 @@ use crate::source::schema::Schema;
 
 pub mod derived;
 pub mod ended_gap;
+mod first_ops;
 pub mod iterations;
 
 mod attribution;

@@ -168,7 +168,7 @@ impl Coverage {
 
     /// The coverage of the kernels of each process.
     pub(super) fn of_processes(events: &Events, derived: &Derived) -> Vec<Self> {
-        let innermost = derived.attribution.as_ref().map(|attribution| &attribution.innermost);
+        let attribution = derived.attribution.as_ref();
         let nothing = || vec![Self::default(); events.processes.len()];
         let add =
             |all: Vec<Self>, part: Vec<Self>| all.into_iter().zip(&part).map(|(all, part)| all.with(part)).collect();
@@ -190,7 +190,7 @@ impl Coverage {
                         continue;
                     }
                     coverage.correlated += 1;
-                    if innermost.is_some_and(|innermost| innermost[call as usize] != NONE) {
+                    if attribution.is_some_and(|attribution| attribution.own_range(call) != NONE) {
                         coverage.attributed += 1;
                         coverage.attributed_ns = coverage.attributed_ns.saturating_add(length);
                     }

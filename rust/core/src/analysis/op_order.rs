@@ -15,14 +15,63 @@ pub(super) struct OpAt {
     pub(super) row: u32,
 }
 
+/// Rows that are looked at in one go.
+const BLOCK: usize = 512;
+
+/// The accepted rows of a table, block by block: without a branch on each row, which nothing could predict where rows of
+/// several devices alternate.
+struct Rows<'a> {
+    kinds: &'a [u32],
+    accepted: Vec<bool>,
+    /// The first row that was not looked at.
+    row: usize,
+    /// Accepted rows of the last block.
+    ready: [u32; BLOCK],
+    count: usize,
+    at: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn new(ops: &'a Ops, wanted: &impl Fn(&OpKind) -> bool) -> Self {
+        let accepted = ops.kinds.iter().map(wanted).collect();
+        Self { kinds: &ops.kind, accepted, row: 0, ready: [0; BLOCK], count: 0, at: 0 }
+    }
+
+    fn look_at_block(&mut self) {
+        let block = &self.kinds[self.row..self.kinds.len().min(self.row + BLOCK)];
+        let mut count = 0;
+        for (row, &kind) in (self.row..).zip(block) {
+            self.ready[count] = u32::try_from(row).unwrap_or(u32::MAX);
+            count += usize::from(self.accepted[kind as usize]);
+        }
+        self.row += block.len();
+        (self.count, self.at) = (count, 0);
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        while self.at == self.count {
+            if self.row == self.kinds.len() {
+                return None;
+            }
+            self.look_at_block();
+        }
+        self.at += 1;
+        Some(self.ready[self.at - 1])
+    }
+}
+
 /// The ops of one table.
 enum Stream<'a> {
     /// In order as they stand.
     InPlace {
         ops: &'a Ops,
         table: usize,
-        accepted: Vec<bool>,
-        row: u32,
+        rows: Box<Rows<'a>>,
     },
     Sorted(std::vec::IntoIter<OpAt>),
 }
@@ -31,19 +80,16 @@ impl Stream<'_> {
     #[inline]
     fn next(&mut self) -> Option<OpAt> {
         match self {
-            Stream::InPlace { ops, table, accepted, row } => loop {
-                let at = *row as usize;
-                let kind = *ops.kind.get(at)?;
-                let found = *row;
-                *row += 1;
-                if accepted[kind as usize] {
-                    let start = ops.start[at];
-                    return Some(OpAt { start, table: *table, end: start + ops.duration(at), row: found });
-                }
-            },
+            Stream::InPlace { ops, table, rows } => rows.next().map(|row| op_at(ops, *table, row)),
             Stream::Sorted(ops) => ops.next(),
         }
     }
+}
+
+#[inline]
+fn op_at(ops: &Ops, table: usize, row: u32) -> OpAt {
+    let start = ops.start[row as usize];
+    OpAt { start, table, end: start + ops.duration(row as usize), row }
 }
 
 /// The ops of the accepted kinds, by start, then table, end and row.
@@ -52,6 +98,8 @@ pub(super) struct OpOrder<'a> {
     heads: [Option<OpAt>; 4],
     /// The table whose head is next.
     first: Option<usize>,
+    /// Start and table of the earliest of the other heads.
+    rival: (i64, usize),
 }
 
 impl<'a> OpOrder<'a> {
@@ -60,7 +108,7 @@ impl<'a> OpOrder<'a> {
         let tables = events.op_tables();
         let mut streams = [0, 1, 2, 3].map(|table| in_order(tables[table], table, &wanted));
         let heads = streams.each_mut().map(Stream::next);
-        let mut order = Self { streams, heads, first: None };
+        let mut order = Self { streams, heads, first: None, rival: (i64::MAX, usize::MAX) };
         order.find_first();
         order
     }
@@ -71,18 +119,12 @@ impl<'a> OpOrder<'a> {
         self.heads[self.first?]
     }
 
-    #[inline]
     fn find_first(&mut self) {
-        let mut first = None;
-        let mut earliest = i64::MAX;
-        for (table, head) in self.heads.iter().enumerate() {
-            // Of equal starts the first table, as tables are looked at in order.
-            if let Some(op) = head.filter(|op| first.is_none() || op.start < earliest) {
-                earliest = op.start;
-                first = Some(table);
-            }
-        }
-        self.first = first;
+        let heads = self.heads.iter().enumerate().filter_map(|(table, head)| Some((head.as_ref()?.start, table)));
+        // Of equal starts the first table.
+        let first = heads.clone().min();
+        self.first = first.map(|(_, table)| table);
+        self.rival = heads.filter(|head| Some(*head) != first).min().unwrap_or((i64::MAX, usize::MAX));
     }
 }
 
@@ -94,21 +136,20 @@ impl Iterator for OpOrder<'_> {
         let table = self.first?;
         let next = self.heads[table].take();
         self.heads[table] = self.streams[table].next();
-        self.find_first();
+        if self.heads[table].is_none_or(|op| (op.start, table) > self.rival) {
+            self.find_first();
+        }
         next
     }
 }
 
 fn in_order<'a>(ops: &'a Ops, table: usize, wanted: &impl Fn(&OpKind) -> bool) -> Stream<'a> {
-    let accepted: Vec<bool> = ops.kinds.iter().map(wanted).collect();
-    let rows = || ops.kind.iter().enumerate().filter(|(_, kind)| accepted[**kind as usize]).map(|(row, _)| row);
+    let rows = || Rows::new(ops, wanted);
     // Rows of one device are in order in most exports, and then need no copy.
-    if rows().is_sorted_by_key(|row| ops.start[row]) {
-        return Stream::InPlace { ops, table, accepted, row: 0 };
+    if rows().is_sorted_by_key(|row| ops.start[row as usize]) {
+        return Stream::InPlace { ops, table, rows: Box::new(rows()) };
     }
-    let at =
-        |row: usize| OpAt { start: ops.start[row], table, end: ops.end(row), row: u32::try_from(row).unwrap_or(0) };
-    let mut sorted: Vec<OpAt> = rows().map(at).collect();
+    let mut sorted: Vec<OpAt> = rows().map(|row| op_at(ops, table, row)).collect();
     sorted.sort();
     Stream::Sorted(sorted.into_iter())
 }

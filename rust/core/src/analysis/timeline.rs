@@ -40,16 +40,30 @@ impl Timeline {
     pub(super) fn book(&mut self, start: i64, end: i64, bucket: usize) {
         let mut from = start;
         while from < end {
-            let bins = i64::try_from(self.at + 1).unwrap_or(i64::MAX);
-            let mut until = self.start.saturating_add(self.bin_ns.saturating_mul(bins));
-            while until <= from && self.at + 1 < self.bins.len() {
-                self.at += 1;
-                until = until.saturating_add(self.bin_ns);
-            }
-            let to = if self.at + 1 == self.bins.len() { end } else { end.min(until) };
+            let until = self.bin_end(from);
+            let to = end.min(until);
             self.bins[self.at][bucket] += to - from;
             from = to;
         }
+    }
+
+    /// Adds nanoseconds by bucket to the bin of a time; times come in order.
+    pub(super) fn add(&mut self, time: i64, split: &Split) {
+        self.bin_end(time);
+        for (sum, ns) in self.bins[self.at].iter_mut().zip(split) {
+            *sum += ns;
+        }
+    }
+
+    /// Goes to the bin of a time, and returns where it ends; the last bin has no end. Times come in order.
+    pub(super) fn bin_end(&mut self, time: i64) -> i64 {
+        let bins = i64::try_from(self.at + 1).unwrap_or(i64::MAX);
+        let mut until = self.start.saturating_add(self.bin_ns.saturating_mul(bins));
+        while until <= time && self.at + 1 < self.bins.len() {
+            self.at += 1;
+            until = until.saturating_add(self.bin_ns);
+        }
+        if self.at + 1 == self.bins.len() { i64::MAX } else { until }
     }
 
     /// Fine bins, or coarse ones.

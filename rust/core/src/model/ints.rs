@@ -20,7 +20,13 @@ impl Default for Ints {
 }
 
 impl Ints {
+    /// No values yet, with room for so many narrow ones.
+    pub fn with_capacity(rows: usize) -> Self {
+        Self::Narrow(Vec::with_capacity(rows))
+    }
+
     /// The value of a row.
+    #[inline]
     pub fn get(&self, row: usize) -> i64 {
         match self {
             Self::Narrow(values) => i64::from(values[row]),

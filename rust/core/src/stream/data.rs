@@ -147,7 +147,7 @@ impl Data {
         let Some(derived) = self.derived.as_ref().filter(|_| call != NONE) else { return NONE };
         match &derived.attribution {
             _ if table == StreamTable::Gaps => derived.own_range(call),
-            Some(attribution) => attribution.innermost[call as usize],
+            Some(attribution) => attribution.innermost(call),
             None => NONE,
         }
     }

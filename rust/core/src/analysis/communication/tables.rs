@@ -76,8 +76,9 @@ pub(super) fn collective_table(
 /// The occurrences with the largest spread, then by name and number.
 pub(super) fn widest<'a>(events: &Events, ranks: &'a Ranks, rows: usize) -> Vec<&'a Occurrence> {
     smallest_by(ranks.matched(), rows, |a, b| {
-        let key = |one: &Occurrence| (Reverse(one.spread()), events.names.text(one.name).clone(), one.number);
-        key(a).cmp(&key(b))
+        let name = |one: &Occurrence| events.names.text(one.name);
+        let rest = || name(a).cmp(name(b)).then(a.number.cmp(&b.number));
+        b.spread().cmp(&a.spread()).then_with(rest)
     })
 }
 

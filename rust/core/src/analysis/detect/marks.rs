@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Findings, Found, Seen};
 use crate::algo::join::NONE;
-use crate::model::events::Events;
+use crate::model::events::{Events, OpKind};
 use crate::model::step_mark::StepMark;
 
 /// Scopes of engines, one a step, best first.
@@ -173,6 +173,17 @@ fn mark_of_call(events: &Events, marks: &[Span]) -> Vec<u32> {
     calls.kind.iter().enumerate().map(find).collect()
 }
 
+/// What the last op of a worker belonged to.
+#[derive(Clone, Copy)]
+struct Last {
+    /// Number of the mark, or [`NONE`].
+    number: u32,
+    /// Place of the step.
+    at: usize,
+    /// The call of the last graph, and the start of the op that was noted for it.
+    graph: (u32, i64),
+}
+
 /// The GPU work of each mark on each device and in each process.
 fn gather(seen: &Seen<'_>, marks: &[Span], mark_of_call: &[u32]) -> Vec<Found> {
     let events = seen.events;
@@ -180,33 +191,42 @@ fn gather(seen: &Seen<'_>, marks: &[Span], mark_of_call: &[u32]) -> Vec<Found> {
     let mut graph_launches: FxHashMap<u32, (i64, u32)> = FxHashMap::default();
     let mut found: FxHashMap<(u32, u32, u32), usize> = FxHashMap::default();
     let mut steps: Vec<Found> = Vec::new();
-    let (mut last, mut last_graph) = (((NONE, NONE, NONE), 0), (NONE, i64::MIN, NONE));
+    let mut workers: FxHashMap<(u32, u32), usize> = FxHashMap::default();
+    // Ops of a worker come in order, so the mark and the graph of its last one are nearly always those of the next.
+    let mut last_of_worker: Vec<Last> = Vec::new();
     for (table, ops) in events.op_tables().into_iter().enumerate() {
+        let mut worker = |kind: &OpKind| {
+            let next = workers.len();
+            *workers.entry((kind.device, kind.process)).or_insert(next)
+        };
+        let worker_of: Vec<usize> = ops.kinds.iter().map(&mut worker).collect();
+        last_of_worker.resize(workers.len(), Last { number: NONE, at: 0, graph: (NONE, i64::MIN) });
         for (row, &call) in seen.call_of[table].iter().enumerate().filter(|(_, call)| **call != NONE) {
             let number = mark_of_call[call as usize];
             if number == NONE {
                 continue;
             }
             let kind = ops.kind_of(row);
-            let key = (number, kind.device, kind.process);
-            if last.0 != key {
+            let last = &mut last_of_worker[worker_of[ops.kind[row] as usize]];
+            if last.number != number {
+                let key = (number, kind.device, kind.process);
                 let at = *found.entry(key).or_insert_with(|| {
                     steps.push(empty(&marks[number as usize], key));
                     steps.len() - 1
                 });
-                last = (key, at);
+                (last.number, last.at) = (number, at);
             }
-            let step = &mut steps[last.1];
+            let step = &mut steps[last.at];
             step.start = step.start.min(ops.start[row]);
             step.end = step.end.max(ops.end(row));
             step.kernels += i64::from(seen.is_kernel(table, row));
             // A graph may run on several devices: its launch is counted where its first op is.
             let start = ops.start[row];
-            let repeats = last_graph.0 == call && last_graph.1 <= start && last_graph.2 == kind.device;
+            let repeats = last.graph.0 == call && last.graph.1 <= start;
             if !repeats && launches_graphs[events.calls.kind[call as usize] as usize] {
                 let first = graph_launches.entry(call).or_insert((start, kind.device));
                 *first = (*first).min((start, kind.device));
-                last_graph = (call, start, kind.device);
+                last.graph = (call, start);
             }
         }
     }

@@ -1,10 +1,14 @@
 //! The state of one device's sweep, and how it books time.
 
-use super::{COMMUNICATION, COMPUTE, COPY, DeviceTime, Gap};
+use std::cmp::Reverse;
+
+use super::caller::Caller;
+use super::{COMMUNICATION, COMPUTE, COPY, DeviceTime, Gap, Segment, Split};
 use crate::algo::intervals::IntervalSet;
 use crate::analysis::gap_place::Place;
 use crate::analysis::host_work::Walker;
 use crate::analysis::suspects::Suspect;
+use crate::model::table::MAX_EVENT_ROWS;
 
 /// A walk over the steps of a worker.
 pub(super) struct StepWalk<'a> {
@@ -17,6 +21,29 @@ pub(super) struct StepWalk<'a> {
     pub(super) ends: &'a [i64],
 }
 
+/// A walk over the times at which a suspect held up the host.
+pub(super) struct SuspectWalk {
+    suspect: Suspect,
+    spans: IntervalSet,
+    /// The first span that is not over.
+    at: usize,
+}
+
+impl SuspectWalk {
+    pub(super) fn new((suspect, spans): (Suspect, IntervalSet)) -> Self {
+        Self { suspect, spans, at: 0 }
+    }
+
+    /// Whether the suspect held up the host at some time of a stretch; stretches come in order.
+    fn meets(&mut self, start: i64, end: i64) -> bool {
+        let spans = self.spans.spans();
+        while spans.get(self.at).is_some_and(|span| span.1 <= start) {
+            self.at += 1;
+        }
+        spans.get(self.at).is_some_and(|span| span.0 < end)
+    }
+}
+
 /// The state of one device's sweep.
 pub(super) struct State<'a> {
     pub(super) now: i64,
@@ -25,25 +52,90 @@ pub(super) struct State<'a> {
     pub(super) time: DeviceTime,
     pub(super) kernels_reach: i64,
     pub(super) kernel_busy_ns: i64,
+    /// Until when stretches count for the same as at a time before, and since when.
+    pub(super) calm: Option<(i64, i64)>,
+    /// What was booked since.
+    pub(super) pending: Split,
     pub(super) steady: Option<(i64, i64)>,
     pub(super) settled: Option<(i64, i64)>,
     pub(super) workers: Vec<StepWalk<'a>>,
-    pub(super) suspects: Vec<(Suspect, IntervalSet)>,
+    pub(super) suspects: Vec<SuspectWalk>,
     /// The parts of the gap at hand.
-    pub(super) segments: Vec<(i64, i64, usize)>,
+    pub(super) segments: Vec<Segment>,
     /// By thread.
     pub(super) walkers: Vec<Walker>,
     pub(super) candidates: Vec<Gap>,
     /// Gaps of this length and less are not among the longest.
     pub(super) too_short: i64,
+    /// The call of the last gap: a graph launches many ops, each with a gap before it.
+    pub(super) caller: Caller,
 }
 
 impl State<'_> {
     /// Books a stretch of time; stretches come in order.
+    #[inline]
     pub(super) fn book(&mut self, start: i64, end: i64, bucket: usize) {
         if end <= start {
             return;
         }
+        if self.calm.is_none_or(|(_, until)| until < end) {
+            self.settle();
+            self.book_all(start, end, bucket);
+            self.calm = Some((end, self.next_change(end)));
+        } else {
+            self.pending[bucket] += end - start;
+        }
+    }
+
+    /// Books what was put off: nothing that it counts for changes on the way, so all of it counts for the same.
+    pub(super) fn settle(&mut self) {
+        let Some((start, until)) = self.calm else { return };
+        let pending = std::mem::take(&mut self.pending);
+        if until <= start || pending.iter().all(|&ns| ns == 0) {
+            return;
+        }
+        let add = |sums: &mut Split| sums.iter_mut().zip(&pending).for_each(|(sum, ns)| *sum += ns);
+        add(&mut self.time.total);
+        self.time.timeline.add(start, &pending);
+        if self.steady.is_some_and(|(from, to)| from <= start && start < to) {
+            add(&mut self.time.steady);
+        }
+        for walk in &self.workers {
+            for (extent, number) in
+                walk.extents[walk.at..].iter().zip(walk.at..).take_while(|(extent, _)| extent.0 <= start)
+            {
+                if start < extent.1 {
+                    add(&mut self.time.steps[walk.first + number].1);
+                    if start < walk.ends[number] {
+                        add(&mut self.time.inside[walk.first + number]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next time after which a stretch counts for something else.
+    fn next_change(&mut self, now: i64) -> i64 {
+        let mut next = self.time.timeline.bin_end(now);
+        let mut consider = |time: i64| next = if time > now { next.min(time) } else { next };
+        if let Some((from, to)) = self.steady {
+            consider(from);
+            consider(to);
+        }
+        for walk in &self.workers {
+            for (extent, end) in walk.extents[walk.at..].iter().zip(&walk.ends[walk.at..]) {
+                consider(extent.0);
+                if extent.0 > now {
+                    break;
+                }
+                consider(extent.1);
+                consider(*end);
+            }
+        }
+        next
+    }
+
+    fn book_all(&mut self, start: i64, end: i64, bucket: usize) {
         self.time.total[bucket] += end - start;
         self.time.timeline.book(start, end, bucket);
         if let Some((from, to)) = self.steady {
@@ -65,13 +157,26 @@ impl State<'_> {
 
     /// Notes which suspects held the host during a stretch of idle time.
     pub(super) fn suspect(&mut self, start: i64, end: i64, bucket: usize, place: Place) {
-        for (suspect, spans) in &self.suspects {
-            let ns = spans.measure_within(start, end);
-            if ns > 0 {
-                let sums = self.time.suspects.entry((*suspect, bucket, place)).or_default();
-                sums.0 += ns;
-                sums.1 += self.settled.map_or(0, |(from, to)| spans.measure_within(start.max(from), end.min(to)));
+        for walk in &mut self.suspects {
+            if walk.meets(start, end) {
+                let ns = |from: i64, to: i64| walk.spans.measure_within(from, to);
+                let sums = self.time.suspects.entry((walk.suspect, bucket, place)).or_default();
+                sums.0 += ns(start, end);
+                sums.1 += self.settled.map_or(0, |(from, to)| ns(start.max(from), end.min(to)));
             }
+        }
+    }
+
+    /// Keeps a gap that may be among the longest.
+    pub(super) fn keep_if_long(&mut self, gap: Gap) {
+        if gap.end - gap.start > self.too_short {
+            self.candidates.push(gap);
+        }
+        if self.candidates.len() >= 4 * MAX_EVENT_ROWS {
+            let (_, last, _) = self.candidates.select_nth_unstable_by(MAX_EVENT_ROWS - 1, gap_order);
+            // Later gaps of the same length come after those that are kept.
+            self.too_short = last.end - last.start;
+            self.candidates.truncate(MAX_EVENT_ROWS);
         }
     }
 
@@ -86,4 +191,9 @@ impl State<'_> {
         }
         self.now
     }
+}
+
+/// The longest first, then the earliest.
+pub(super) fn gap_order(a: &Gap, b: &Gap) -> std::cmp::Ordering {
+    (Reverse(a.end - a.start), a.start).cmp(&(Reverse(b.end - b.start), b.start))
 }

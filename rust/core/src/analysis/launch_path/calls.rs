@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::{CallGroups, Launches, OVERHEAD, overheads};
-use crate::algo::grouping::Stats;
+use crate::algo::grouping::{Stats, grouped_and_all};
 use crate::algo::intervals::IntervalSet;
 use crate::algo::join::NONE;
 use crate::algo::topk::smallest_by;
@@ -63,17 +63,20 @@ impl<'a> Calls<'a> {
     pub(super) fn new(input: &Input<'a>, launches: &Launches<'a>) -> Self {
         let (events, calls) = (input.events, &input.events.calls);
         let by_api = CallGroups::new(events, |_| true);
+        let groups = by_api.keys.len();
         let group = |row: usize| by_api.of_kind[calls.kind[row] as usize];
-        let mut ops = vec![0_i64; by_api.keys.len()];
-        for (&group, count) in by_api.of_kind.iter().zip(&launches.ops_of_kind) {
-            ops[group as usize] += count;
-        }
         let rows = launches.rows().map(|row| (group(row), row));
-        let api = calls.length.grouped(by_api.keys.len(), rows.clone(), QUANTILES);
-        let queued = rows.clone().filter(|&(_, row)| launches.queue_ns.get(row) > 0);
-        let queue_p50 = launches.queue_ns.grouped(1, queued.clone().map(|(_, row)| (0, row)), &[0.5])[0].quantiles[0];
-        let queue = launches.queue_ns.grouped(by_api.keys.len(), queued, QUANTILES);
-        let full = input.schema.table(OVERHEAD).is_some().then(|| full_ns(events, rows, by_api.keys.len()));
+        let ((api, (queue, all)), ops) = rayon::join(
+            || {
+                rayon::join(
+                    || calls.length.grouped(groups, rows.clone(), QUANTILES),
+                    || queues(launches, groups, rows.clone()),
+                )
+            },
+            || ops_of_groups(launches, &by_api),
+        );
+        let queue_p50 = all.quantiles[0];
+        let full = input.schema.table(OVERHEAD).is_some().then(|| full_ns(events, rows, groups));
         let groups = by_api.keys.into_iter().zip(ops).zip(api).zip(queue).enumerate();
         let groups = groups.map(|(i, ((((process, name), ops), api), queue))| {
             let full_ns = full.as_ref().map(|full| full[i]);
@@ -117,6 +120,34 @@ impl<'a> Calls<'a> {
         });
         Table::new(spec, self.groups.len(), rows)
     }
+}
+
+/// From the end of each call to the start of its first op, where positive: by group, and the median of all.
+fn queues(
+    launches: &Launches<'_>,
+    groups: usize,
+    rows: impl Iterator<Item = (u32, usize)> + Clone,
+) -> (Vec<Stats>, Stats) {
+    let (calls, first_ops) = (&launches.events.calls, &launches.derived.first_ops);
+    let queue = |row: usize| first_ops.start(calls, row) - calls.end(row);
+    let queued = rows.map(|(group, row)| (group, queue(row))).filter(|(_, queue)| *queue > 0);
+    let is_narrow = queued.clone().all(|(_, queue)| u32::try_from(queue).is_ok());
+    if is_narrow {
+        let narrow = queued.map(|(group, queue)| (group, u32::try_from(queue).unwrap_or(u32::MAX)));
+        grouped_and_all(groups, narrow, QUANTILES, &[0.5])
+    } else {
+        grouped_and_all(groups, queued, QUANTILES, &[0.5])
+    }
+}
+
+/// How many ops the calls of each group have.
+fn ops_of_groups(launches: &Launches<'_>, by_api: &CallGroups<'_>) -> Vec<i64> {
+    let calls = &launches.events.calls;
+    let mut ops = vec![0_i64; by_api.keys.len()];
+    for &call in launches.derived.call_of.iter().flatten().filter(|call| **call != NONE) {
+        ops[by_api.of_kind[calls.kind[call as usize] as usize] as usize] += 1;
+    }
+    ops
 }
 
 /// For each group, the part of its calls in which their thread waited for room in the queue.

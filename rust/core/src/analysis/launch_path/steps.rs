@@ -41,8 +41,9 @@ struct Count {
 }
 
 /// By worker and kind of step.
-fn count(launches: &Launches<'_>, first_op: &[i64]) -> Vec<[Count; KINDS]> {
+fn count(launches: &Launches<'_>) -> Vec<[Count; KINDS]> {
     let (events, steps) = (launches.events, &launches.derived.steps);
+    let first_op = |call: u32| launches.derived.first_ops.start(&events.calls, call as usize);
     let mut counts = vec![[Count::default(); KINDS]; steps.workers.len()];
     for (worker, counts) in steps.workers.iter().zip(&mut counts) {
         steps.list[worker.steps.clone()].iter().for_each(|step| counts[step.kind as usize].steps += 1);
@@ -57,7 +58,7 @@ fn count(launches: &Launches<'_>, first_op: &[i64]) -> Vec<[Count; KINDS]> {
         for (row, &kind) in ops.kind.iter().enumerate() {
             let Some(worker) = worker_of[kind as usize] else { continue };
             let (start, call) = (ops.start[row], call_of[row]);
-            let is_first = call != NONE && first_op[call as usize] == start && !counted[call as usize];
+            let is_first = call != NONE && !counted[call as usize] && first_op(call) == start;
             if table != 0 && !is_first {
                 continue;
             }
@@ -77,13 +78,13 @@ fn count(launches: &Launches<'_>, first_op: &[i64]) -> Vec<[Count; KINDS]> {
     counts
 }
 
-pub(super) fn table(launches: &Launches<'_>, first_op: &[i64]) -> Table {
+pub(super) fn table(launches: &Launches<'_>) -> Table {
     let (events, workers) = (launches.events, &launches.derived.steps.workers);
     if workers.is_empty() {
         return Table::new(spec(), 0, []);
     }
     let mut rows = Vec::new();
-    for (worker, counts) in workers.iter().zip(count(launches, first_op)) {
+    for (worker, counts) in workers.iter().zip(count(launches)) {
         let device = &events.devices[worker.device as usize];
         let kinds = StepKind::ALL.into_iter().map(|kind| (kind, counts[kind as usize]));
         rows.extend(kinds.filter(|(_, count)| count.steps > 0).map(|(kind, count)| {

@@ -65,7 +65,7 @@ fn matched(input: &Input<'_>, copies: &Copies<'_>, of_call_kind: &[u32]) -> (Vec
     let events = input.events;
     let (calls, ranges, ops) = (&events.calls, &events.ranges, &events.copies);
     let range_name = |call: u32| {
-        let range = input.derived.attribution.as_ref().map_or(NONE, |found| found.innermost[call as usize]);
+        let range = input.derived.attribution.as_ref().map_or(NONE, |found| found.innermost(call));
         if range == NONE { NONE } else { ranges.kind_of(range as usize).name }
     };
     let mut keys: Vec<Key> = Vec::new();
