@@ -12,6 +12,7 @@ use nsys_explain_core::algo::gaps::{GapFinder, Gaps};
 use nsys_explain_core::algo::grouping::grouped;
 use nsys_explain_core::algo::intervals::IntervalSet;
 use nsys_explain_core::algo::join::{CorrelationIndex, NONE};
+use nsys_explain_core::algo::nested::{Step, walk};
 use nsys_explain_core::algo::quantile::quantiles;
 use nsys_explain_core::algo::topk::smallest_by;
 use proptest::prelude::*;
@@ -75,10 +76,15 @@ fn gaps_of(ops: &[(i64, i64)]) -> Gaps {
     finder.finish().1
 }
 
+/// The calls come in order of their start; their rows are stored the other way round.
 fn inside(calls: &[(i64, i64)], work: &[Work], queries: &[(i64, i64)]) -> Vec<Work> {
-    let rows: Vec<u32> = (0_u32..).zip(calls).map(|(row, _)| row).collect();
+    let mut rows: Vec<u32> = (0_u32..).zip(calls).map(|(row, _)| row).collect();
+    rows.reverse();
+    let times: Vec<(i64, i64)> = calls.iter().rev().copied().collect();
+    let work: Vec<Work> = work.iter().rev().copied().collect();
     let mut found = vec![Work::EMPTY; queries.len()];
-    totals(&Loads { calls: &rows, times: calls, work }, queries.len(), |i| queries[i], |i, total| found[i] = total);
+    let loads = Loads { calls: &rows, times: times.as_slice(), work: &work };
+    totals(&loads, queries.len(), |i| queries[i], |i, total| found[i] = total);
     found
 }
 
@@ -220,6 +226,55 @@ proptest! {
                 .max_by_key(|(row, range)| (range.0, Reverse(range.1), *row))
                 .map_or(NONE, |(row, _)| row);
             prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn ranges_that_nest_are_walked_as_the_definitions_say(
+        spans in intervals(),
+        calls in intervals(),
+        keeps_nested in any::<bool>(),
+    ) {
+        let cross = |a: (i64, i64), b: (i64, i64)| a.0 < b.0 && b.0 <= a.1 && a.1 < b.1;
+        let mut ranges: Vec<(i64, i64)> = Vec::new();
+        for span in spans {
+            let crosses = ranges.iter().any(|&other| cross(span, other) || cross(other, span));
+            if !keeps_nested || !crosses {
+                ranges.push(span);
+            }
+        }
+        let mut order: Vec<u32> = (0_u32..).zip(&ranges).map(|(row, _)| row).collect();
+        sort_outer_to_inner(&mut order, ranges.as_slice());
+        let rows: Vec<u32> = (0_u32..).zip(&calls).map(|(row, _)| row).collect();
+        let work: Vec<Work> =
+            (1..).zip(&calls).map(|(i, call)| Work { kernels: 1 << i, kernel_ns: i, first_op: call.1, last_op: call.1 + i }).collect();
+        let loads = Loads { calls: &rows, times: calls.as_slice(), work: &work };
+        let (mut open, mut totals, mut found): (Vec<u32>, Vec<Work>, Vec<u32>) = Default::default();
+        totals.resize(ranges.len(), Work::EMPTY);
+        let nests = walk(&order, ranges.as_slice(), &loads, |step| match step {
+            Step::Open(range) => open.push(range),
+            Step::Call(_, enclosing) => found.push(enclosing.checked_sub(1).map_or(NONE, |at| open[at])),
+            Step::Close(work) => totals[open.pop().expect("it was opened") as usize] = work,
+        });
+        if nests {
+            let mut expected = Vec::new();
+            innermost(&order, ranges.as_slice(), &rows, calls.as_slice(), |_, range| expected.push(range));
+            prop_assert_eq!(found, expected);
+            let rows: Vec<usize> = (0..calls.len()).collect();
+            for (range, total) in ranges.iter().zip(totals) {
+                let mut expected = Work::EMPTY;
+                for &row in rows.iter().filter(|&&row| range.0 <= calls[row].0 && calls[row].1 <= range.1) {
+                    expected.add(&work[row]);
+                }
+                prop_assert_eq!(total, expected);
+            }
+        } else {
+            // Only where two ranges overlap partly; where they touch, only if a call begins there.
+            prop_assert!(ranges.iter().any(|&a| ranges.iter().any(|&b| cross(a, b))));
+            prop_assert!(!keeps_nested);
+        }
+        if keeps_nested {
+            prop_assert!(nests);
         }
     }
 

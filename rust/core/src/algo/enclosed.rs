@@ -14,7 +14,7 @@ pub struct Loads<'a, T: Times + ?Sized> {
     pub calls: &'a [u32],
     /// Their times.
     pub times: &'a T,
-    /// Their work.
+    /// The work of all calls, by row.
     pub work: &'a [Work],
 }
 
@@ -25,6 +25,10 @@ impl<T: Times + ?Sized> Loads<'_, T> {
 
     fn end(&self, i: usize) -> i64 {
         self.times.end(self.calls[i])
+    }
+
+    fn work(&self, i: usize) -> &Work {
+        &self.work[self.calls[i] as usize]
     }
 
     /// Whether ends ascend as starts do: then a range holds a run of neighbours.
@@ -91,7 +95,7 @@ pub fn totals<T: Times + ?Sized>(
         }
         return;
     }
-    let blocks = Blocks::new(loads.work);
+    let blocks = Blocks::new(loads);
     let (mut from, mut before) = (0, i64::MIN);
     for i in 0..queries {
         let (start, end) = query(i);
@@ -102,7 +106,7 @@ pub fn totals<T: Times + ?Sized>(
             from += 1;
         }
         before = start;
-        visit(i, blocks.total(loads.work, from, from + loads.run_from(from, end)));
+        visit(i, blocks.total(loads, from, from + loads.run_from(from, end)));
     }
 }
 
@@ -112,12 +116,12 @@ struct Blocks {
 }
 
 impl Blocks {
-    fn new(work: &[Work]) -> Self {
-        let n = work.len().div_ceil(BLOCK);
+    fn new<T: Times + ?Sized>(loads: &Loads<'_, T>) -> Self {
+        let n = loads.calls.len().div_ceil(BLOCK);
         let mut tree = vec![Work::EMPTY; 2 * n];
-        for (leaf, block) in tree[n..].iter_mut().zip(work.chunks(BLOCK)) {
-            for load in block {
-                leaf.add(load);
+        for (leaf, block) in tree[n..].iter_mut().zip(loads.calls.chunks(BLOCK)) {
+            for &call in block {
+                leaf.add(&loads.work[call as usize]);
             }
         }
         for i in (1..n).rev() {
@@ -129,14 +133,14 @@ impl Blocks {
     }
 
     /// The total of the loads `from..to`.
-    fn total(&self, work: &[Work], from: usize, to: usize) -> Work {
+    fn total<T: Times + ?Sized>(&self, loads: &Loads<'_, T>, from: usize, to: usize) -> Work {
         let mut total = Work::EMPTY;
         let (first, last) = (from.div_ceil(BLOCK), to / BLOCK);
         if first >= last {
-            work[from..to].iter().for_each(|load| total.add(load));
+            (from..to).for_each(|i| total.add(loads.work(i)));
             return total;
         }
-        work[from..first * BLOCK].iter().chain(&work[last * BLOCK..to]).for_each(|load| total.add(load));
+        (from..first * BLOCK).chain(last * BLOCK..to).for_each(|i| total.add(loads.work(i)));
         let n = self.tree.len() / 2;
         let (mut low, mut high) = (first + n, last + n);
         while low < high {
@@ -171,7 +175,7 @@ fn sweep<T: Times + ?Sized>(loads: &Loads<'_, T>, queries: usize, query: impl Fn
             rest -= 1;
             let mut node = ends.partition_point(|&e| e < loads.end(rest)) + 1;
             while node < tree.len() {
-                tree[node].add(&loads.work[rest]);
+                tree[node].add(loads.work(rest));
                 node += node & node.wrapping_neg();
             }
         }

@@ -1,4 +1,5 @@
-//! Algorithms without input, output or model: intervals, gaps, quantiles, grouping, enclosing ranges, correlation, top-k.
+//! Algorithms without input, output or model: intervals, gaps, quantiles, grouping, enclosing and nested ranges,
+//! correlation, top-k.
 
 pub mod by_kind;
 pub mod enclosed;
@@ -7,5 +8,6 @@ pub mod gaps;
 pub mod grouping;
 pub mod intervals;
 pub mod join;
+pub mod nested;
 pub mod quantile;
 pub mod topk;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::attribution::Attribution;
+use super::attribution::{Attribution, work_of_calls};
 use super::detect;
 use super::device_time::{self, DeviceTime};
 use super::durations::Durations;
@@ -132,11 +132,15 @@ impl Derived {
     pub fn of(events: &mut Events, options: &Options, needs: Needs, progress: &Progress) -> Self {
         let (call_of, sharing, naive_joins) = progress.timed("find calls", || call_of(events));
         let for_report = needs == Needs::REPORT;
-        let ((first_ops, graph_is_double), node_launches) = progress.timed("find launches", || {
-            rayon::join(
-                || (FirstOps::new(events, &call_of), graph_is_double(events)),
-                || if for_report { graphs::node_launches(events, &call_of) } else { Vec::new() },
-            )
+        let graph_is_double = graph_is_double(events);
+        let ((work, first_ops), node_launches) = progress.timed("find launches", || {
+            let work_of_calls = || {
+                let work = work_of_calls(events, &call_of, &graph_is_double);
+                let first_ops = FirstOps::new(&events.calls.start, work.iter().map(|work| work.first_op));
+                (work, first_ops)
+            };
+            let node_launches = || if for_report { graphs::node_launches(events, &call_of) } else { Vec::new() };
+            rayon::join(work_of_calls, node_launches)
         });
         if options.columns == Columns::Needed {
             events.calls.correlation = Ints::default();
@@ -163,8 +167,9 @@ impl Derived {
         // Attribution first: its scratch memory is gone before the gaps are gathered.
         if needs.attribution && options.nvtx_kernel_map && !events.ranges.is_empty() && events.can_join() {
             derived.attribution =
-                Some(progress.timed("attribute kernels", || Attribution::new(events, &derived, progress)));
+                Some(progress.timed("attribute kernels", || Attribution::new(events, &derived, &work, progress)));
         }
+        drop(work);
         if for_report {
             derived.coverage = Coverage::of_processes(events, &derived);
         }

@@ -139,10 +139,11 @@ pub(super) fn sweep(
     is_communication: impl Fn(u16) -> bool,
 ) -> Vec<(DeviceActivity, DeviceTime)> {
     let category = |name: u32| derived.category_of_name.get(name as usize).copied();
+    let (threads, windows) = rayon::join(|| ThreadCalls::new(events, derived), || windows(events));
     let sweep = Sweep {
         events,
         derived,
-        threads: ThreadCalls::new(events, derived),
+        threads,
         is_communication: events
             .kernels
             .kinds
@@ -151,7 +152,7 @@ pub(super) fn sweep(
             .collect(),
         first_of_shared: first_of_shared(events, derived),
         launches_graphs: events.launches_graphs(),
-        windows: windows(events),
+        windows,
     };
     let devices = u32::try_from(events.devices.len()).unwrap_or(NONE);
     (0..devices).into_par_iter().map(|device| sweep.device(device)).collect()

@@ -1,7 +1,6 @@
 //! When the first op of each call starts.
 
-use crate::algo::join::NONE;
-use crate::model::events::{ApiCalls, Events};
+use crate::model::events::ApiCalls;
 use crate::model::ints::Ints;
 
 /// Times that are accepted differ by no more; so [`i64::MIN`] is left for the op that starts [`i64::MAX`] after its call.
@@ -17,17 +16,10 @@ pub struct FirstOps {
 }
 
 impl FirstOps {
-    /// Looks through the ops of all tables, of which `call_of` tells the calls.
-    pub(super) fn new(events: &Events, call_of: &[Vec<u32>; 4]) -> Self {
-        let mut first = vec![i64::MAX; events.calls.len()];
-        for (ops, call_of) in events.op_tables().into_iter().zip(call_of) {
-            for (&start, &call) in ops.start.iter().zip(call_of).filter(|(_, call)| **call != NONE) {
-                let first = &mut first[call as usize];
-                *first = start.min(*first);
-            }
-        }
-        let mut after = Ints::with_capacity(first.len());
-        for (&first, &start) in first.iter().zip(&events.calls.start) {
+    /// From the starts of calls and those of their first ops, which are `i64::MAX` for calls without ops.
+    pub(super) fn new(starts: &[i64], first: impl Iterator<Item = i64>) -> Self {
+        let mut after = Ints::with_capacity(starts.len());
+        for (first, &start) in first.zip(starts) {
             after.push(match first {
                 i64::MAX => 0,
                 first if first >= start => (first - start).wrapping_add(1),
@@ -57,32 +49,19 @@ impl FirstOps {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::events::{OpKind, Ops};
 
     #[test]
     fn the_first_op_is_told_whatever_its_distance() {
         let far = 1 << 62;
-        for starts in [[0, 10, 25], [1 - far, 0, far], [100, 7, 3]] {
-            let mut events = Events::default();
-            events.calls.start = vec![10, 1 - far, 3, far];
-            let (process, device, name, graph_id) = (0, 0, NONE, 0);
-            let (ordinal, stream, copy, in_graph) = (None, None, None, false);
-            let kind = OpKind { device, ordinal, process, name, in_graph, graph_id, stream, copy };
-            events.kernels = Ops {
-                start: starts.to_vec(),
-                length: Ints::Narrow(vec![1; 3]),
-                kind: vec![0; 3],
-                kinds: vec![kind],
-                ..Ops::default()
-            };
-            for call_of in [[0, 0, 1], [2, 1, NONE], [1, NONE, 1], [3, 3, 3]] {
-                let first = FirstOps::new(&events, &[call_of.to_vec(), vec![], vec![], vec![]]);
-                for call in 0..4_u32 {
-                    let of_call = starts.iter().zip(call_of).filter(|(_, of)| *of == call).map(|(&start, _)| start);
-                    let expected = of_call.min();
-                    assert_eq!(first.has_ops(call as usize), expected.is_some());
-                    assert_eq!(first.start(&events.calls, call as usize), expected.unwrap_or(i64::MAX));
-                }
+        let narrow: &[(i64, i64)] = &[(10, 10), (3, 25), (0, i64::MAX), (7, 7 + i64::from(u32::MAX) - 1)];
+        let early: &[(i64, i64)] = &[(10, 9), (10, 10), (10, 11), (50, i64::MAX), (100, -100)];
+        let widest: &[(i64, i64)] = &[(1 - far, far), (far, 1 - far), (far, i64::MAX), (far, far), (1 - far, 0)];
+        for pairs in [narrow, early, widest, &[]] {
+            let calls = ApiCalls { start: pairs.iter().map(|pair| pair.0).collect(), ..ApiCalls::default() };
+            let first_ops = FirstOps::new(&calls.start, pairs.iter().map(|pair| pair.1));
+            for (call, &(_, first)) in pairs.iter().enumerate() {
+                assert_eq!(first_ops.has_ops(call), first != i64::MAX);
+                assert_eq!(first_ops.start(&calls, call), first);
             }
         }
     }

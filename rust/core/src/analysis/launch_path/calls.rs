@@ -1,5 +1,6 @@
 //! Launches by process and API.
 
+use std::cell::Cell as Flag;
 use std::cmp::Reverse;
 
 use super::{CallGroups, Launches, OVERHEAD, overheads};
@@ -131,13 +132,14 @@ fn queues(
     let (calls, first_ops) = (&launches.events.calls, &launches.derived.first_ops);
     let queue = |row: usize| first_ops.start(calls, row) - calls.end(row);
     let queued = rows.map(|(group, row)| (group, queue(row))).filter(|(_, queue)| *queue > 0);
-    let is_narrow = queued.clone().all(|(_, queue)| u32::try_from(queue).is_ok());
-    if is_narrow {
-        let narrow = queued.map(|(group, queue)| (group, u32::try_from(queue).unwrap_or(u32::MAX)));
-        grouped_and_all(groups, narrow, QUANTILES, &[0.5])
-    } else {
-        grouped_and_all(groups, queued, QUANTILES, &[0.5])
-    }
+    let fits = Flag::new(true);
+    let narrow = queued.clone().map(|(group, queue)| {
+        let narrow = u32::try_from(queue);
+        fits.set(fits.get() && narrow.is_ok());
+        (group, narrow.unwrap_or(u32::MAX))
+    });
+    let found = grouped_and_all(groups, narrow, QUANTILES, &[0.5]);
+    if fits.get() { found } else { grouped_and_all(groups, queued, QUANTILES, &[0.5]) }
 }
 
 /// How many ops the calls of each group have.
