@@ -4,7 +4,7 @@
 //! GEMM may well contain the word `permute`. Only where no rule hits, or where the function is a wrapper that runs what
 //! its arguments name (`device_kernel`, `elementwise_kernel`), are they tried on the whole name.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use fancy_regex::{Regex, RegexBuilder};
 
@@ -86,6 +86,20 @@ const RULES: &[(&str, &str)] = &[
     ("elementwise / reduce", r"elementwise|reduce_kernel|k_bin_bcast|arange"),
 ];
 
+/// The built-in rules, compiled by the first report of the process.
+static BUILT_IN: LazyLock<Vec<BuiltIn>> = LazyLock::new(|| {
+    RULES.iter().map(|&(category, pattern)| (category, pattern, compiled(category, pattern).ok())).collect()
+});
+/// Category, pattern, and the pattern compiled.
+type BuiltIn = (&'static str, &'static str, Option<Regex>);
+
+fn compiled(category: &str, pattern: &str) -> Result<Regex> {
+    let regex = RegexBuilder::new(pattern).case_insensitive(true).backtrack_limit(BACKTRACK_LIMIT).build();
+    regex.map_err(|error| {
+        Error::InvalidArgument(format!("categories: category {category:?}, pattern {pattern:?}: {error}"))
+    })
+}
+
 /// Rules in their order.
 #[derive(Debug, Clone)]
 pub struct Categories {
@@ -100,13 +114,14 @@ impl Categories {
     pub fn new(own: &[(String, String)]) -> Result<Self> {
         let mut categories =
             Self { rules: Vec::new(), names: Vec::new(), is_communication: Vec::new(), own_rules: own.len() };
-        let built_in = RULES.iter().map(|&(category, pattern)| (category, pattern));
-        for (category, pattern) in own.iter().map(|(c, p)| (c.as_str(), p.as_str())).chain(built_in) {
-            let compiled = RegexBuilder::new(pattern).case_insensitive(true).backtrack_limit(BACKTRACK_LIMIT).build();
-            let regex = compiled.map_err(|error| {
-                Error::InvalidArgument(format!("categories: category {category:?}, pattern {pattern:?}: {error}"))
-            })?;
+        for (category, pattern) in own {
+            let regex = compiled(category, pattern)?;
             let number = categories.number(category)?;
+            categories.rules.push((number, regex));
+        }
+        for (category, pattern, regex) in BUILT_IN.iter() {
+            let number = categories.number(category)?;
+            let regex = regex.clone().map_or_else(|| compiled(category, pattern), Ok)?;
             categories.rules.push((number, regex));
         }
         categories.number(OTHER)?;
