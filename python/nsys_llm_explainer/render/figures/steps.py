@@ -8,8 +8,9 @@ from typing import Any
 
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.escape.plotly import label
-from nsys_llm_explainer.render.figures.chart import Chart, Part, Tables, bar_layout, bars
+from nsys_llm_explainer.render.figures.chart import Chart, Part, bar_layout, bars
 from nsys_llm_explainer.render.figures.palette import BUCKETS, KINDS, token
+from nsys_llm_explainer.render.tables import Tables
 
 MOST_POINTS = 4_000
 BINS = 40

@@ -10,8 +10,8 @@ from typing import Any
 
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.escape.text import visible
-from nsys_llm_explainer.render.figures.chart import Tables
 from nsys_llm_explainer.render.figures.palette import BUCKETS
+from nsys_llm_explainer.render.tables import Tables
 from nsys_llm_explainer.report import Report
 
 FULL = 65_535
