@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.cells import NAME_KINDS, TEXT_KINDS, column
 from nsys_llm_explainer.render.escape.page import lines
-from nsys_llm_explainer.render.escape.text import visible
+from nsys_llm_explainer.render.escape.text import all_visible, visible
 from nsys_llm_explainer.sections import Shown, TableView
 from nsys_llm_explainer.sections.view import TableLike
 
@@ -23,8 +22,7 @@ _MORE = ' class="more"'
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column.
 
     Attributes:
@@ -40,8 +38,7 @@ class Column:
     is_name: bool
 
 
-@dataclass(frozen=True)
-class PageTable:
+class PageTable(NamedTuple):
     """A table.
 
     Attributes:
@@ -110,20 +107,20 @@ def _cells(shown: Shown, rows: Sequence[Row]) -> list[str]:
     """Returns the cells of a column: what people see, and the value behind it to sort by and to copy."""
     is_text = shown.kind in TEXT_KINDS
     start = '<td class="n"' if not is_text else '<td class="name"' if shown.kind in NAME_KINDS else "<td"
-    behind = ' data-v="{0}" title="{0}"' if is_text else ' data-v="{0}"'
-    texts = list(map(visible, column(shown, rows)))
-    values = [_value(row.get(shown.column), text) for row, text in zip(rows, texts)]
-    return [
-        f"{start}{behind.format(value) if value else ''}>{text}</td>"
-        for text, value in zip(lines(texts), lines(values))
-    ]
+    texts = all_visible(column(shown, rows))
+    values = lines([_value(row.get(shown.column), text) for row, text in zip(rows, texts)])
+    cells = zip(lines(texts), values)
+    if is_text:
+        return [
+            f'{start} data-v="{value}" title="{value}">{text}</td>' if value else f"{start}>{text}</td>"
+            for text, value in cells
+        ]
+    return [f'{start} data-v="{value}">{text}</td>' if value else f"{start}>{text}</td>" for text, value in cells]
 
 
 def _value(value: Any, text: str) -> str:
     """Returns the value behind a cell; nothing where the text says it all."""
-    if value is None or isinstance(value, bool):
-        return ""
     if isinstance(value, str):
         whole = fmt.truncate(visible(value), LONGEST_VALUE)
         return "" if whole == text else whole
-    return repr(value) if isinstance(value, float) else str(value)
+    return "" if value is None or isinstance(value, bool) else repr(value)
