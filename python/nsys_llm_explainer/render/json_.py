@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nsys_llm_explainer.render.tables import Tables
 from nsys_llm_explainer.report import Report
@@ -17,8 +16,7 @@ _encode = json.JSONEncoder(allow_nan=False).encode
 _encode_lines = json.JSONEncoder(allow_nan=False, separators=("\n", ": ")).encode
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """The rows of a table as columns of scalars, all of one length."""
 
     columns: Mapping[str, Sequence[Any]]

@@ -10,7 +10,6 @@ from nsys_llm_explainer.render.figures import charts as charts_of
 from nsys_llm_explainer.render.figures.svg import PICTURES, pictures
 from nsys_llm_explainer.render.json_ import report_json
 from nsys_llm_explainer.render.markdown import report_markdown
-from nsys_llm_explainer.render.page import report_html
 from nsys_llm_explainer.render.place import place
 from nsys_llm_explainer.render.tables import Tables
 from nsys_llm_explainer.report import FORMATS, Report
@@ -69,6 +68,8 @@ def report_files(report: Report, formats: tuple[str, ...], *, kernel_limit: int)
     if "csv" in formats:
         files.update((csv_name(table.name), _encoded(table_csv(table))) for table in tables.all())
     if "html" in formats:
+        from nsys_llm_explainer.render.page import report_html  # noqa: PLC0415 - other formats need no templates
+
         files[HTML] = report_html(report, tables, charts)
     return files
 

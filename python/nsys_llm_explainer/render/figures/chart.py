@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from nsys_llm_explainer.render.escape.plotly import label
 from nsys_llm_explainer.render.figures.palette import token
@@ -35,8 +35,7 @@ class Chart:
     legend: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """One colour of a bar chart.
 
     Attributes:

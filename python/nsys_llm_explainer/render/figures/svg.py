@@ -6,7 +6,7 @@ Colours suit a light and a dark page alike: text is grey, and everything stands 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.escape.html import text as escaped
@@ -26,8 +26,7 @@ _LEGEND_ROW = 20
 _FONT = 'font-family="system-ui,Segoe UI,Liberation Sans,Arial,sans-serif" font-size="13"'
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """A picture.
 
     Attributes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from nsys_llm_explainer._native import Section
 from nsys_llm_explainer.render import format as fmt
@@ -44,8 +43,7 @@ ORDER = (
 """The page's order: what a reader asks first, then the plain tables, then what speaks of the report itself."""
 
 
-@dataclass(frozen=True)
-class Card:
+class Card(NamedTuple):
     """A finding.
 
     Attributes:
@@ -71,8 +69,7 @@ class Card:
     zoom: str
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """A section.
 
     Attributes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -65,8 +66,9 @@ def page(
     return b"".join(parts)
 
 
+@functools.lru_cache(maxsize=4)
 def template(name: str, load: Callable[[str], str] | None = None) -> Template:
-    """Returns a template of the pages.
+    """Returns a template of the pages; compiling one takes longer than filling it.
 
     Args:
         name: The asset that holds it.
