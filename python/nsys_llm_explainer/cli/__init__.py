@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -18,7 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The arguments, those of the process where None.
     """
-    gc.set_threshold(_GARBAGE_AFTER)
+    if argv is None:
+        # The process is ours: what is left when it ends goes with it, unseen by the collector.
+        gc.set_threshold(_GARBAGE_AFTER)
+        atexit.register(gc.freeze)
     try:
         from nsys_llm_explainer.cli.run import run  # noqa: PLC0415 - Ctrl-C while modules load is as quiet as later
 
