@@ -104,6 +104,11 @@ def test_packed_bins_are_exact() -> None:
     assert list(shares) == [0, FULL, 32_768, 66]
 
 
+def test_what_overfills_a_bin_is_cut_to_it() -> None:
+    assert pack([1_001, 70_000, 10], 1_000) == pack([1_000, 1_000, 10], 1_000)
+    assert pack([], 1_000) == ""
+
+
 def test_the_bins_of_a_device_add_up_to_its_budget(trace_file: object) -> None:
     report = analyze(trace_file("mfu_2gpu_before"))  # type: ignore[operator]
     lanes = timeline(report, Tables(report))

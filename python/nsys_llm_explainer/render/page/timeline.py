@@ -62,9 +62,10 @@ def pack(values: Sequence[int], bin_ns: int) -> str:
         bin_ns: The length of a bin.
     """
     half = bin_ns // 2
-    if max(values, default=0) > bin_ns:
-        values = [min(value, bin_ns) for value in values]
-    shares = array("H", [value and (value * FULL + half) // bin_ns for value in values])
+    try:
+        shares = array("H", [value and (value * FULL + half) // bin_ns for value in values])
+    except OverflowError:
+        shares = array("H", [min(FULL, (value * FULL + half) // bin_ns) for value in values])
     if sys.byteorder == "big":
         shares.byteswap()
     return base64.b64encode(shares.tobytes()).decode("ascii")
