@@ -23,7 +23,7 @@ def plotly_script() -> bytes:
     if spec is None or spec.origin is None:
         raise FileNotFoundError(2, "report.html needs the package plotly (pip install plotly)", "plotly")
     path = Path(spec.origin).parent / "package_data" / "plotly.min.js"
-    return inline(path.read_bytes())
+    return inline(path.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
 
 
 @functools.lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -52,7 +53,5 @@ def inline(content: bytes) -> bytes:
 
 
 def _source(content: bytes) -> str:
-    import hashlib  # noqa: PLC0415 - OpenSSL comes with it, which needs no place while the core works
-
     digest = hashlib.sha256(content).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
