@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +37,8 @@ def sqlite_of(trace: str) -> Iterator[str]:
     source.stat()
     tool = shutil.which("nsys")
     if tool is None:
+        import shlex  # noqa: PLC0415 - as in _export
+
         by_hand = shlex.join(["nsys", *_COMMAND, str(source.with_suffix(".sqlite")), str(source)])
         raise ExportToolError(
             f"{trace}: nsys is not on PATH to export it. Run this where nsys is installed, then explain the result: "
@@ -53,6 +53,8 @@ def sqlite_of(trace: str) -> Iterator[str]:
 
 
 def _export(command: list[str], trace: str) -> None:
+    import subprocess  # noqa: PLC0415 - who has an export waits for no process
+
     done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True)  # noqa: S603 - no shell
     if done.returncode == 0:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -170,6 +170,14 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as plain data: the content of report.json."""
+        return self.to_data(lambda _, table: table.rows())
+
+    def to_data(self, rows_of: Callable[[str, Table], Any]) -> dict[str, Any]:
+        """Returns the content of report.json with the rows of its tables as the caller wants them.
+
+        Args:
+            rows_of: Returns what stands for the rows of a table, given the id of its section and the table.
+        """
         return {
             "schema_version": SCHEMA_VERSION,
             "tool": {"name": TOOL_NAME, "version": __version__},
@@ -179,7 +187,7 @@ class Report:
             "warnings": [dict(warning) for warning in self.warnings],
             "findings": [finding.to_dict() for finding in self.findings],
             "capture": self.capture.to_dict(),
-            "sections": {name: _section_dict(section) for name, section in self.sections.items()},
+            "sections": {name: _section_dict(name, section, rows_of) for name, section in self.sections.items()},
         }
 
     def write(
@@ -243,7 +251,7 @@ def _iso(moment: datetime) -> str:
     return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
-def _section_dict(section: Section) -> dict[str, Any]:
+def _section_dict(name: str, section: Section, rows_of: Callable[[str, Table], Any]) -> dict[str, Any]:
     return {
         "title": section.title,
         "status": section.status,
@@ -251,13 +259,13 @@ def _section_dict(section: Section) -> dict[str, Any]:
         "derived_from": list(section.derived_from),
         "limitations": list(section.limitations),
         "summary": dict(section.summary),
-        "tables": {name: _table_dict(table) for name, table in section.tables.items()},
+        "tables": {key: _table_dict(table, rows_of(name, table)) for key, table in section.tables.items()},
     }
 
 
-def _table_dict(table: Table) -> dict[str, Any]:
+def _table_dict(table: Table, rows: Any) -> dict[str, Any]:
     return {
         "columns": [{key: column[key] for key in ("name", "unit", "description")} for column in table.columns],
         "total_rows": table.total_rows,
-        "rows": table.rows(),
+        "rows": rows,
     }

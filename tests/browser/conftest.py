@@ -65,7 +65,7 @@ def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _written(report: Report, path: Path) -> Path:
-    path.write_text(report_html(report), encoding="utf-8", errors="replace")
+    path.write_bytes(report_html(report))
     return path
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nsys_llm_explainer import Report
 from nsys_llm_explainer.render.figures import charts
-from nsys_llm_explainer.render.figures.chart import Tables
+from nsys_llm_explainer.render.tables import Tables
 from tests.browser.conftest import OpenPage, draw_all
 from tests.render.hostile import HOSTILE
 

@@ -37,12 +37,13 @@ LAYERS = {
     "__main__": 10,
 }
 #: The value offers write() and _repr_html_(), which stand above it; the command loads itself inside its Ctrl-C guard,
-#: gate, comparison, job, fleet and the export to Perfetto only where they are asked for; the API's batch stands on its
-#: analyze. Other commands are loaded by name (``cli.run.COMMANDS``).
+#: gate, comparison, job, fleet, the page and the export to Perfetto only where they are asked for; the API's batch
+#: stands on its analyze. Other commands are loaded by name (``cli.run.COMMANDS``).
 DEFERRED = {
     ("report", "render.outputs"),
     ("report", "render.html"),
     ("report", "render.figures"),
+    ("render.outputs", "render.page"),
     ("cli", "cli.run"),
     ("cli.run", "cli.gate"),
     ("api", "gate.check"),

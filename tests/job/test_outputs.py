@@ -129,7 +129,7 @@ def test_tables_of_markdown_are_whole(report: RankReport) -> None:
 
 
 def test_page_runs_only_what_its_policy_knows(report: RankReport) -> None:
-    page = ranks_html(report)
+    page = ranks_html(report).decode()
     tags = Tags(page).found
     policy = next(attrs["content"] for tag, attrs in tags if attrs.get("http-equiv") == "Content-Security-Policy")
     assert policy is not None

@@ -11,9 +11,9 @@ import pytest
 from nsys_llm_explainer import Report, analyze
 from nsys_llm_explainer.render.escape.plotly import label
 from nsys_llm_explainer.render.figures import CHARTS, Figures, charts
-from nsys_llm_explainer.render.figures.chart import Tables
 from nsys_llm_explainer.render.figures.steps import MOST_POINTS, _thinned
-from nsys_llm_explainer.render.figures.svg import pictures
+from nsys_llm_explainer.render.figures.svg import Picture, pictures
+from nsys_llm_explainer.render.tables import Tables
 from tests.render.hostile import HOSTILE
 
 SVG_TAGS = {"svg", "title", "rect", "text", "path", "circle"}
@@ -57,8 +57,13 @@ def test_labels_hold_no_markup(text: str) -> None:
     assert len(made) <= 60 * 5
 
 
+def _pictures(report: Report) -> list[Picture]:
+    tables = Tables(report)
+    return list(pictures(tables, charts(tables)).values())
+
+
 def test_hostile_pictures_are_plain_svg(hostile_report: Report) -> None:
-    for picture in pictures(hostile_report).values():
+    for picture in _pictures(hostile_report):
         root = ET.fromstring(picture.text)
         assert {element.tag.rpartition("}")[2] for element in root.iter()} <= SVG_TAGS
         assert not any(name.startswith("on") or "href" in name for element in root.iter() for name in element.attrib)
@@ -66,7 +71,7 @@ def test_hostile_pictures_are_plain_svg(hostile_report: Report) -> None:
 
 def test_real_pictures(real_trace: Path) -> None:
     report = analyze(real_trace)
-    for picture in pictures(report).values():
+    for picture in _pictures(report):
         root = ET.fromstring(picture.text)
         assert root.find("{http://www.w3.org/2000/svg}title") is not None
         assert len(picture.text) < 200_000

@@ -14,12 +14,16 @@ from pathlib import Path
 import pytest
 
 from nsys_llm_explainer import Report, analyze
-from nsys_llm_explainer.render.figures.chart import Tables
+from nsys_llm_explainer.render import format as fmt
+from nsys_llm_explainer.render.escape.text import visible
 from nsys_llm_explainer.render.figures.palette import BUCKETS
 from nsys_llm_explainer.render.page import report_html
 from nsys_llm_explainer.render.page.library import plotly_script
 from nsys_llm_explainer.render.page.policy import inline, script_json
+from nsys_llm_explainer.render.page.tables import LONGEST_VALUE, body
 from nsys_llm_explainer.render.page.timeline import FULL, pack, timeline
+from nsys_llm_explainer.render.tables import Tables
+from nsys_llm_explainer.sections import Kind, Shown
 from tests.render.hostile import HOSTILE
 
 MOST_BYTES = 8_000_000
@@ -31,7 +35,7 @@ def _hash(text: str) -> str:
 
 
 def test_the_policy_names_exactly_what_the_page_runs(hostile_report: Report) -> None:
-    page = report_html(hostile_report)
+    page = report_html(hostile_report).decode()
     found = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
     assert found is not None
     policy = found[1].replace("&#39;", "'")
@@ -48,7 +52,7 @@ def test_the_policy_names_exactly_what_the_page_runs(hostile_report: Report) -> 
 
 
 def test_hostile_names_leave_no_tag_behind(hostile_report: Report) -> None:
-    page = report_html(hostile_report).replace(plotly_script(), "")
+    page = report_html(hostile_report).replace(plotly_script(), b"").decode()
     assert "<img" not in page
     assert "alert(1)</script>" not in page
     assert page.count("</script>") == 4
@@ -66,9 +70,9 @@ def test_real_traces_make_small_pages(real_trace: Path) -> None:
     report = analyze(real_trace)
     page = report_html(report)
     library = len(plotly_script()) if plotly_script() in page else 0
-    assert len(page.encode()) - library < MOST_BYTES
-    assert page.startswith("<!doctype html>")
-    data = re.search(r'id="data">(.*?)</script>', page, re.DOTALL)
+    assert len(page) - library < MOST_BYTES
+    assert page.startswith(b"<!doctype html>")
+    data = re.search(rb'id="data">(.*?)</script>', page, re.DOTALL)
     assert data is not None
     assert {"charts", "timeline", "light", "dark"} == set(json.loads(data[1]))
 
@@ -76,7 +80,7 @@ def test_real_traces_make_small_pages(real_trace: Path) -> None:
 def test_an_export_without_gpu_work_has_a_page_without_the_library(trace_file: object) -> None:
     page = report_html(analyze(trace_file("no_cuda_sched_only")))  # type: ignore[operator]
     assert len(page) < 400_000
-    assert 'id="canvas"' not in page
+    assert b'id="canvas"' not in page
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -86,8 +90,8 @@ def test_json_in_a_script_reads_back_and_holds_no_markup(text: str) -> None:
     assert not set("<>&\u2028\u2029") & set(made)
 
 
-@pytest.mark.parametrize("text", ["a</script>", "a</STYLE >", "<!-- a", "a\r\nb"])
-def test_what_cannot_stand_inline_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", [b"a</script>", b"a</STYLE >", b"<!-- a", b"a\r\nb", b"a\0b"])
+def test_what_cannot_stand_inline_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match="inline"):
         inline(text)
 
@@ -98,6 +102,11 @@ def test_packed_bins_are_exact() -> None:
     if sys.byteorder == "big":
         shares.byteswap()
     assert list(shares) == [0, FULL, 32_768, 66]
+
+
+def test_what_overfills_a_bin_is_cut_to_it() -> None:
+    assert pack([1_001, 70_000, 10], 1_000) == pack([1_000, 1_000, 10], 1_000)
+    assert pack([], 1_000) == ""
 
 
 def test_the_bins_of_a_device_add_up_to_its_budget(trace_file: object) -> None:
@@ -127,7 +136,7 @@ def test_without_bins_steps_and_gaps_still_show(trace_file: object) -> None:
     assert lanes is not None
     assert [device["levels"] for device in lanes["devices"]] == [[], []]
     assert all(device["gaps"] and device["steps"]["start"] for device in lanes["devices"])
-    assert 'id="canvas"' in report_html(report)
+    assert b'id="canvas"' in report_html(report)
 
 
 def test_other_formats_load_no_chart_library() -> None:
@@ -136,3 +145,20 @@ def test_other_formats_load_no_chart_library() -> None:
         "assert not {'jinja2', 'plotly'} & set(sys.modules), sorted(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_cells_are_escaped_as_a_template_escapes_them(text: str) -> None:
+    from jinja2 import Environment
+
+    rows = [{"name": text, "count": 1_234_567}, {"name": None, "count": None}]
+    made = body((Shown("name", "name", Kind.LABEL), Shown("count", "count", Kind.COUNT)), rows, at_first=1)
+    shown = fmt.truncate(visible(text), 80)
+    behind = fmt.truncate(visible(text), LONGEST_VALUE)
+    template = Environment(autoescape=True).from_string(
+        '<tr><td class="name"{% if behind != shown %} data-v="{{ behind }}" title="{{ behind }}"{% endif %}>{{ shown }}'
+        '</td><td class="n" data-v="1234567">1,234,567</td></tr>\n'
+        '<tr class="more"><td class="name">-</td><td class="n">-</td></tr>\n',
+        {"shown": visible(shown), "behind": behind},
+    )
+    assert str(made) == template.render() + "\n"

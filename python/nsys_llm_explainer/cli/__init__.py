@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
 
 INTERRUPTED = 130
+#: New values between two looks for garbage. Nearly all that a run makes lives until its end: looking is for nothing.
+_GARBAGE_AFTER = 100_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -15,6 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The arguments, those of the process where None.
     """
+    if argv is None:
+        # The process is ours: what is left when it ends goes with it, unseen by the collector.
+        gc.set_threshold(_GARBAGE_AFTER)
+        atexit.register(gc.freeze)
     try:
         from nsys_llm_explainer.cli.run import run  # noqa: PLC0415 - Ctrl-C while modules load is as quiet as later
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 
 from nsys_llm_explainer.api import BY_RANGE, STEADY, WHOLE, Window, check_window
 
@@ -47,6 +46,8 @@ def _point(side: str, text: str) -> int | None:
     if match is None:
         raise ValueError(f"{text!r} is no window: {side!r} is no time, such as 1500000 (ns), 1.5 (seconds) or 1500ms")
     number, unit = match["number"], match["unit"] or ("s" if "." in match["number"] else "ns")
+    from decimal import Decimal  # noqa: PLC0415 - few runs name a window
+
     ns = int(Decimal(number) * _NS[unit])
     if abs(ns) > _MAX_NS:
         raise ValueError(f"{text!r} is no window: {side!r} is beyond any trace's clock")

@@ -47,7 +47,7 @@ def comparison_files(comparison: Comparison, formats: tuple[str, ...] = FORMATS)
             if table.held:
                 files[csv_name(table.name)] = _encoded(table_csv(table))
     if "html" in formats:
-        files[HTML] = _encoded(comparison_html(comparison))
+        files[HTML] = comparison_html(comparison)
     return files
 
 

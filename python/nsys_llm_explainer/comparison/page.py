@@ -29,8 +29,8 @@ class Block:
     tables: tuple[tuple[str, PageTable], ...]
 
 
-def comparison_html(comparison: Comparison) -> str:
-    """Returns the text of diff.html.
+def comparison_html(comparison: Comparison) -> bytes:
+    """Returns the content of diff.html.
 
     Args:
         comparison: The comparison.
@@ -75,4 +75,4 @@ def _blocks(comparison: Comparison, charts: dict[str, Chart]) -> list[Block]:
 
 
 def _page_table(table: DiffTable) -> PageTable | None:
-    return page_table(table.spec.view, table, table.rows())
+    return page_table(table.spec.view, table)

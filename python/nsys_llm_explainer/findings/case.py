@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nsys_llm_explainer._native import Section
+from nsys_llm_explainer._native import Section, Table
 from nsys_llm_explainer.findings.ledger import IDLE, DeviceKey, Ledger
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.report import Finding, Report
@@ -67,12 +67,17 @@ class Case:
         section = self.report.sections.get(section_id)
         return section if section is not None and section.status == "ok" else None
 
+    def table(self, section_id: str, table: str) -> Table | None:
+        """Returns a table, None where its section is missing."""
+        section = self.section(section_id)
+        return None if section is None else section.tables.get(table)
+
     def rows(self, section_id: str, table: str) -> list[Row]:
         """Returns the rows of a table, none where its section is missing."""
         key = (section_id, table)
         if key not in self._rows:
-            section = self.section(section_id)
-            self._rows[key] = section.tables[table].rows() if section is not None and table in section.tables else []
+            held = self.table(section_id, table)
+            self._rows[key] = [] if held is None else held.rows()
         return self._rows[key]
 
     def summary(self, section_id: str) -> Row:

@@ -185,11 +185,11 @@ def _counted(case: Case, wait: Wait, kind: str) -> int:
 
     0 where not all steps are in the table.
     """
-    rows = case.rows("steps", "steps")
+    steps = case.table("steps", "steps")
     between = wait.groups[0][1]["place"] == "between_steps"
-    if not between or len(rows) < (case.summary("steps").get("steps") or 0):
+    if not between or steps is None or len(steps) < (case.summary("steps").get("steps") or 0):
         return 0
-    own = [row for row in rows if row["kind"] == kind and key_of(row) == wait.device.key]
+    own = [row for row in case.rows("steps", "steps") if row["kind"] == kind and key_of(row) == wait.device.key]
     return sum(row["gap_before_ns"] is not None for row in own)
 
 

@@ -80,7 +80,7 @@ def fleet_files(fleet: Fleet) -> dict[str, bytes]:
         MARKDOWN: _encoded(fleet_markdown(fleet, link)),
         JSON: _encoded(json_text(fleet.to_dict())),
         CSV: _encoded(table_csv(DEVICES, fleet.devices)),
-        HTML: _encoded(fleet_html(fleet)),
+        HTML: fleet_html(fleet),
     }
     if picture is not None:
         files[PICTURE] = _encoded(picture.text)

@@ -15,7 +15,7 @@ from nsys_llm_explainer.render.escape.text import visible
 from nsys_llm_explainer.render.figures.chart import Chart
 from nsys_llm_explainer.render.page.content import chart_data
 from nsys_llm_explainer.render.page.shell import asset, page
-from nsys_llm_explainer.render.page.tables import Column, PageTable, page_cell
+from nsys_llm_explainer.render.page.tables import Column, PageTable, body
 
 SCRIPTS = ("theme.js", "tables.js", "charts.js")
 OWN_SCRIPT = "start_fleet.js"
@@ -45,8 +45,8 @@ class Block:
     empty: str
 
 
-def fleet_html(fleet: Fleet) -> str:
-    """Returns the text of fleet.html.
+def fleet_html(fleet: Fleet) -> bytes:
+    """Returns the content of fleet.html.
 
     Args:
         fleet: All traces.
@@ -85,9 +85,9 @@ def _table(part: Part) -> PageTable:
         Column(column.header, about[column.column], column.kind in TEXT_KINDS, column.kind in NAME_KINDS)
         for column in columns
     )
-    rows = tuple(tuple(page_cell(column, dict(row)) for column in columns) for row in part.rows[:MOST_ROWS])
+    rows = part.rows[:MOST_ROWS]
     total = len(part.rows)
     at_first = min(len(rows), ROWS_AT_FIRST)
-    return PageTable(
-        part.id, visible(part.title), heads, rows, at_first, total, fmt.counted(total, "row"), "fleet.json"
-    )
+    inside = body(columns, rows, at_first)
+    counted = fmt.counted(total, "row")
+    return PageTable(part.id, visible(part.title), heads, len(rows), inside, at_first, total, counted, "fleet.json")

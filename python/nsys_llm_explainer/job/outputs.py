@@ -29,16 +29,16 @@ def write_ranks(report: RankReport, directory: Path, formats: tuple[str, ...]) -
 
 def rank_files(report: RankReport, formats: tuple[str, ...]) -> dict[str, bytes]:
     """Returns the content of every file of a report, by its path inside the report's directory."""
-    files: dict[str, str] = {}
+    files: dict[str, bytes] = {}
     if "md" in formats:
-        files[MARKDOWN] = ranks_markdown(report)
+        files[MARKDOWN] = _encoded(ranks_markdown(report))
     if "json" in formats:
-        files[JSON] = json_text(report.to_dict())
+        files[JSON] = _encoded(json_text(report.to_dict()))
     if "csv" in formats:
-        files.update({csv_name(name): table_csv(table) for name, table in report.tables.items()})
+        files.update({csv_name(name): _encoded(table_csv(table)) for name, table in report.tables.items()})
     if "html" in formats:
         files[HTML] = ranks_html(report)
-    return {name: text.encode("utf-8", errors="replace") for name, text in files.items()}
+    return files
 
 
 def table_csv(table: RankTable) -> str:
@@ -54,3 +54,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return text_cell(value) if isinstance(value, str) else repr(value)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", errors="replace")

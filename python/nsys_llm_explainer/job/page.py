@@ -15,8 +15,8 @@ TEMPLATE = "ranks.html.j2"
 _OWN_STYLE = "ranks.css"
 
 
-def ranks_html(report: RankReport) -> str:
-    """Returns the text of ranks.html."""
+def ranks_html(report: RankReport) -> bytes:
+    """Returns the content of ranks.html."""
     fills = "".join(f".f-{name.replace('.', '-')}{{fill:var(--{name.replace('.', '-')})}}" for name in LIGHT)
     return page(
         TEMPLATE,

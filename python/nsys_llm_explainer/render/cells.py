@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nsys_llm_explainer.render import format as fmt
@@ -38,6 +38,20 @@ TEXT_KINDS = frozenset({Kind.NAME, Kind.LABEL, Kind.TEXT})
 NAME_KINDS = frozenset({Kind.NAME, Kind.LABEL})
 
 
+def column(shown: Shown, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns the texts of one column of a table; what is absent is a dash.
+
+    Args:
+        shown: Which column, and what kind of value it holds.
+        rows: The rows.
+    """
+    values = [row.get(shown.column) for row in rows]
+    if shown.kind is Kind.DEVICE:
+        return [fmt.device_cell(value, row.get("gpu_id")) for value, row in zip(values, rows)]
+    as_text = _PLAIN[shown.kind]
+    return [fmt.ABSENT if value is None or value == "" else as_text(value) for value in values]
+
+
 def cell(shown: Shown, row: Mapping[str, Any]) -> str:
     """Returns the text of one value of a table; what is absent is a dash.
 
@@ -45,12 +59,7 @@ def cell(shown: Shown, row: Mapping[str, Any]) -> str:
         shown: Which column, and what kind of value it holds.
         row: The row.
     """
-    value = row.get(shown.column)
-    if shown.kind is Kind.DEVICE:
-        return fmt.device_cell(value, row.get("gpu_id"))
-    if value is None or value == "":
-        return fmt.ABSENT
-    return _PLAIN[shown.kind](value)
+    return column(shown, (row,))[0]
 
 
 def figure(shown: Shown, summary: Mapping[str, Any]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from nsys_llm_explainer.render.escape.csv import text_cell
 from nsys_llm_explainer.sections.view import TableLike
+
+_WORDS = {None: "", True: "true", False: "false"}
 
 
 def table_csv(table: TableLike) -> str:
@@ -14,12 +16,14 @@ def table_csv(table: TableLike) -> str:
     values = table.to_pydict()
     names = [column["name"] for column in table.columns]
     columns = [_cells(column["type"], values[column["name"]]) for column in table.columns]
-    return "".join(f"{','.join(cells)}\n" for cells in (names, *zip(*columns)))
+    return "\n".join(map(",".join, (names, *zip(*columns)))) + "\n"
 
 
-def _cells(kind: str, values: Iterable[Any]) -> list[str]:
+def _cells(kind: str, values: Sequence[Any]) -> Iterable[str]:
     if kind == "text":
-        return ["" if value is None else text_cell(value) for value in values]
+        # Names come again and again: each is escaped once.
+        cells = {value: "" if value is None else text_cell(value) for value in set(values)}
+        return map(cells.__getitem__, values)
     if kind == "bool":
-        return ["" if value is None else str(value).lower() for value in values]
-    return ["" if value is None else repr(value) for value in values]
+        return map(_WORDS.__getitem__, values)
+    return map(repr, values) if None not in values else ["" if value is None else repr(value) for value in values]

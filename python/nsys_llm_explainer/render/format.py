@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 ABSENT = "-"
 _NS_PER_S = 1_000_000_000
@@ -145,6 +146,7 @@ _TAIL = 22
 _SPACES = re.compile(r"\s+")
 
 
+@lru_cache(maxsize=1_024)
 def kernel_name(name: str, limit: int = 72) -> str:
     """Returns a kernel's name for people: function first, no return type, namespaces or parameters, templates cut.
 

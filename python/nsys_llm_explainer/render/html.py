@@ -9,7 +9,9 @@ from nsys_llm_explainer.render import coverage
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.cells import cell
 from nsys_llm_explainer.render.escape.html import text
+from nsys_llm_explainer.render.figures import charts
 from nsys_llm_explainer.render.figures.svg import pictures
+from nsys_llm_explainer.render.tables import Tables
 from nsys_llm_explainer.report import Report
 from nsys_llm_explainer.sections.gpu_idle import VIEW as GPU_IDLE
 
@@ -28,7 +30,8 @@ def _parts(report: Report) -> Iterator[str]:
             stake = f" ({text(fmt.duration(finding.at_stake_ns))} at stake)" if finding.at_stake_ns else ""
             yield f"<li><b>{text(finding.severity)}</b> {text(finding.title)}{stake}</li>"
         yield "</ul>"
-    for picture in pictures(report).values():
+    tables = Tables(report)
+    for picture in pictures(tables, charts(tables)).values():
         yield f"<div>{picture.text}</div>"
     yield from _devices(report)
     statements = coverage.statements(report)

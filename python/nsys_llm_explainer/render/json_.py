@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
+from nsys_llm_explainer.render.tables import Tables
 from nsys_llm_explainer.report import Report
 
 _INDENT = " "
-#: One encoder for all rows: making one takes longer than encoding a row.
+#: One encoder for all values: making one takes longer than encoding a row.
 _encode = json.JSONEncoder(allow_nan=False).encode
+#: The same with every item of a flat list on a line of its own: a line break inside a text is escaped.
+_encode_lines = json.JSONEncoder(allow_nan=False, separators=("\n", ": ")).encode
 
 
-def report_json(report: Report) -> str:
-    """Returns the text of report.json: plain ASCII, one line per row of a table."""
-    return json_text(report.to_dict())
+class Rows(NamedTuple):
+    """The rows of a table as columns of scalars, all of one length."""
+
+    columns: Mapping[str, Sequence[Any]]
+
+
+def report_json(report: Report, tables: Tables | None = None) -> str:
+    """Returns the text of report.json: plain ASCII, one line per row of a table.
+
+    Args:
+        report: The report.
+        tables: Its tables, where the caller has them.
+    """
+    held = tables or Tables(report)
+    return json_text(report.to_data(lambda section, table: Rows(held.of(section)[table.name].to_pydict())))
 
 
 def json_text(value: Any) -> str:
@@ -27,10 +43,14 @@ def json_text(value: Any) -> str:
 
 def _add(parts: list[str], value: Any, indent: str) -> None:
     """Adds JSON with nested containers on lines of their own and flat ones on one line each."""
+    inner = indent + _INDENT
+    if isinstance(value, Rows):
+        rows = f",\n{inner}".join(_lines(value.columns))
+        parts.append(f"[\n{inner}{rows}\n{indent}]" if rows else "[]")
+        return
     if not isinstance(value, (dict, list)) or _is_flat(value):
         parts.append(_encode(value))
         return
-    inner = indent + _INDENT
     opening, closing = "{}" if isinstance(value, dict) else "[]"
     separator = f"{opening}\n{inner}"
     if isinstance(value, dict):
@@ -46,6 +66,15 @@ def _add(parts: list[str], value: Any, indent: str) -> None:
     parts.append(f"\n{indent}{closing}")
 
 
+def _lines(columns: Mapping[str, Sequence[Any]]) -> list[str]:
+    """Returns each row as an object; a whole column is encoded at once."""
+    if not all(columns.values()):
+        return []
+    row = ", ".join(f"{_encode(name).replace('%', '%%')}: %s" for name in columns)
+    cells = [_encode_lines(values)[1:-1].split("\n") for values in columns.values()]
+    return [f"{{{row}}}" % values for values in zip(*cells)]
+
+
 def _is_flat(value: dict[str, Any] | list[Any]) -> bool:
     items = value.values() if isinstance(value, dict) else value
-    return not any(isinstance(item, (dict, list)) for item in items)
+    return not any(isinstance(item, (dict, list, Rows)) for item in items)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
-from nsys_llm_explainer._native import Section
 from nsys_llm_explainer.render import coverage
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.cells import TEXT_KINDS, figure
 from nsys_llm_explainer.render.escape.markdown import code, prose
 from nsys_llm_explainer.render.markdown_tables import table_lines
+from nsys_llm_explainer.render.tables import Tables
 from nsys_llm_explainer.render.trace_facts import trace_facts
 from nsys_llm_explainer.report import DEFAULT_KERNEL_LIMIT, Finding, Report
 from nsys_llm_explainer.sections import SECTIONS, SectionView, Shown
@@ -27,6 +28,7 @@ _FIRST = ("budget", "steps")
 
 def report_markdown(
     report: Report,
+    tables: Tables | None = None,
     *,
     kernel_limit: int = DEFAULT_KERNEL_LIMIT,
     pictures: Mapping[str, tuple[str, str]] = MappingProxyType({}),
@@ -35,6 +37,7 @@ def report_markdown(
 
     Args:
         report: The report.
+        tables: Its tables, where the caller has them.
         kernel_limit: Rows of the kernel table.
         pictures: For the id of a section the path of its picture and what it shows, as text.
     """
@@ -46,13 +49,14 @@ def report_markdown(
         *_warnings(report),
         *_findings(report),
     ]
+    held = tables or Tables(report)
     for view in SECTIONS:
         if view.id in _FIRST:
-            lines += _with_picture(_section(report, view, kernel_limit), pictures.get(view.id))
+            lines += _with_picture(_section(report, held, view, kernel_limit), pictures.get(view.id))
     lines += [*_facts(report), *_capture(report)]
     for view in SECTIONS:
         if view.id not in _FIRST:
-            lines += _section(report, view, kernel_limit)
+            lines += _section(report, held, view, kernel_limit)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -142,12 +146,12 @@ def _capture(report: Report) -> list[str]:
     return lines
 
 
-def _figure(shown: Shown, section: Section) -> str:
-    text = figure(shown, section.summary)
+def _figure(shown: Shown, summary: Mapping[str, Any]) -> str:
+    text = figure(shown, summary)
     return prose(text) if shown.kind in TEXT_KINDS and text != fmt.ABSENT else text
 
 
-def _section(report: Report, view: SectionView, kernel_limit: int) -> list[str]:
+def _section(report: Report, tables: Tables, view: SectionView, kernel_limit: int) -> list[str]:
     section = report.sections.get(view.id)
     if section is None:
         return []
@@ -160,10 +164,12 @@ def _section(report: Report, view: SectionView, kernel_limit: int) -> list[str]:
         lines += [f"Derived from: {', '.join(code(source) for source in section.derived_from)}.", ""]
     if section.limitations:
         lines += ["Limits:", "", *_bullets(map(prose, section.limitations)), ""]
-    figures = [f"{shown.header}: **{_figure(shown, section)}**" for shown in view.summary]
+    summary = section.summary
+    figures = [f"{shown.header}: **{_figure(shown, summary)}**" for shown in view.summary]
     lines += [" · ".join(figures), ""]
+    found = tables.of(view.id)
     for table_view in view.tables:
-        table = section.tables.get(table_view.table)
+        table = found.get(table_view.table)
         if table is not None:
             rows = kernel_limit if table_view.table == "kernels" else table_view.rows
             lines += table_lines(table_view, table, rows)

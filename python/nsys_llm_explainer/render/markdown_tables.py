@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nsys_llm_explainer.render import format as fmt
-from nsys_llm_explainer.render.cells import NAME_KINDS, TEXT_KINDS, cell
+from nsys_llm_explainer.render.cells import NAME_KINDS, TEXT_KINDS, column
 from nsys_llm_explainer.render.escape.markdown import code, prose
 from nsys_llm_explainer.sections import Shown, TableView
 from nsys_llm_explainer.sections.view import TableLike
@@ -26,7 +26,8 @@ def table_lines(view: TableView, table: TableLike, limit: int) -> list[str]:
         "| " + " | ".join(shown.header for shown in view.columns) + " |",
         "| " + " | ".join("---" if shown.kind in TEXT_KINDS else "---:" for shown in view.columns) + " |",
     ]
-    lines += ["| " + " | ".join(_cell(shown, row) for shown in view.columns) + " |" for row in rows[:limit]]
+    columns = [_cells(shown, rows[:limit]) for shown in view.columns]
+    lines += ["| " + " | ".join(cells) + " |" for cells in zip(*columns)]
     lines.append("")
     if len(rows) > limit:
         total = fmt.count(table.total_rows)
@@ -35,10 +36,9 @@ def table_lines(view: TableView, table: TableLike, limit: int) -> list[str]:
     return lines
 
 
-def _cell(shown: Shown, row: Mapping[str, Any]) -> str:
-    text = cell(shown, row)
-    if text == fmt.ABSENT:
-        return text
-    if shown.kind in NAME_KINDS:
-        return code(text)
-    return prose(text) if shown.kind in TEXT_KINDS else text
+def _cells(shown: Shown, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    texts = column(shown, rows)
+    if shown.kind not in TEXT_KINDS:
+        return texts
+    escaped = code if shown.kind in NAME_KINDS else prose
+    return [text if text == fmt.ABSENT else escaped(text) for text in texts]

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from nsys_llm_explainer import _native
 from nsys_llm_explainer.render.csv_ import table_csv
+from nsys_llm_explainer.render.figures import charts as charts_of
 from nsys_llm_explainer.render.figures.svg import PICTURES, pictures
 from nsys_llm_explainer.render.json_ import report_json
 from nsys_llm_explainer.render.markdown import report_markdown
-from nsys_llm_explainer.render.page import report_html
 from nsys_llm_explainer.render.place import place
+from nsys_llm_explainer.render.tables import Tables
 from nsys_llm_explainer.report import FORMATS, Report
 
 MARKDOWN = "report.md"
@@ -55,19 +56,21 @@ def write_report(report: Report, directory: Path, formats: tuple[str, ...], *, k
 def report_files(report: Report, formats: tuple[str, ...], *, kernel_limit: int) -> dict[str, bytes]:
     """Returns the content of every file of a report, by its path inside the report's directory."""
     files: dict[str, bytes] = {}
+    tables = Tables(report)
+    charts = charts_of(tables) if "md" in formats or "html" in formats else {}
     if "md" in formats:
-        drawn = {f"{FIGURES}/{name}.svg": picture for name, picture in pictures(report).items()}
+        drawn = {f"{FIGURES}/{name}.svg": picture for name, picture in pictures(tables, charts).items()}
         links = {picture.section: (path, picture.alternative) for path, picture in drawn.items()}
-        files[MARKDOWN] = _encoded(report_markdown(report, kernel_limit=kernel_limit, pictures=links))
+        files[MARKDOWN] = _encoded(report_markdown(report, tables, kernel_limit=kernel_limit, pictures=links))
         files.update((path, _encoded(picture.text)) for path, picture in drawn.items())
     if "json" in formats:
-        files[JSON] = _encoded(report_json(report))
+        files[JSON] = _encoded(report_json(report, tables))
     if "csv" in formats:
-        for section in report.sections.values():
-            for name, table in section.tables.items():
-                files[csv_name(name)] = _encoded(table_csv(table))
+        files.update((csv_name(table.name), _encoded(table_csv(table))) for table in tables.all())
     if "html" in formats:
-        files[HTML] = _encoded(report_html(report))
+        from nsys_llm_explainer.render.page import report_html  # noqa: PLC0415 - other formats need no templates
+
+        files[HTML] = report_html(report, tables, charts)
     return files
 
 

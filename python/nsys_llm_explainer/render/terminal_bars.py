@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from nsys_llm_explainer.render.figures.budget import shares
-from nsys_llm_explainer.render.figures.chart import Tables
 from nsys_llm_explainer.render.figures.palette import BUCKETS
+from nsys_llm_explainer.render.tables import Tables
 from nsys_llm_explainer.render.terminal import WIDTH
 from nsys_llm_explainer.render.terminal_budget import device_lines
 from nsys_llm_explainer.report import Report

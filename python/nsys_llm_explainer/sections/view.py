@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class Kind(Enum):
@@ -61,8 +60,7 @@ class TableLike(Protocol):
         """The columns as lists."""
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """A column, or a value of the summary, as people see it."""
 
     column: str
@@ -70,8 +68,7 @@ class Shown:
     kind: Kind
 
 
-@dataclass(frozen=True)
-class TableView:
+class TableView(NamedTuple):
     """A table as people see it.
 
     Attributes:
@@ -91,8 +88,7 @@ class TableView:
     hide_zero: str | None = None
 
 
-@dataclass(frozen=True)
-class SectionView:
+class SectionView(NamedTuple):
     """A section as people see it.
 
     Attributes:

@@ -16,6 +16,12 @@ def visible(text: str) -> str:
     return "".join(map(_visible, text))
 
 
+def all_visible(texts: list[str]) -> list[str]:
+    """Returns each of the texts as ``visible`` does; nearly always all of them are plain."""
+    whole = "".join(texts)
+    return texts if whole.isascii() and whole.isprintable() else list(map(visible, texts))
+
+
 def _visible(character: str) -> str:
     if character in _SPACE_LIKE:
         return " "

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Optional
 
 from nsys_llm_explainer.render.figures.budget import budget_chart
-from nsys_llm_explainer.render.figures.chart import Chart, Tables
+from nsys_llm_explainer.render.figures.chart import Chart
 from nsys_llm_explainer.render.figures.palette import LIGHT, themed
 from nsys_llm_explainer.render.figures.sections import categories_chart, copies_chart, launches_chart, waits_chart
 from nsys_llm_explainer.render.figures.steps import histogram_chart, slowest_chart, steps_chart
+from nsys_llm_explainer.render.tables import Tables
 from nsys_llm_explainer.report import Report
 
 CHARTS: Mapping[str, Callable[[Tables], Optional[Chart]]] = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from nsys_llm_explainer.render import format as fmt
-from nsys_llm_explainer.render.figures.chart import Chart, Part, Tables, bar_layout, bars, legend
+from nsys_llm_explainer.render.figures.chart import Chart, Part, bar_layout, bars, legend
 from nsys_llm_explainer.render.figures.palette import BUCKETS
+from nsys_llm_explainer.render.tables import Tables
 
 DeviceKey = tuple[Optional[int], Optional[int]]
 _NAMED = 3

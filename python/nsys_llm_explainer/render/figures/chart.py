@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from nsys_llm_explainer.render.escape.plotly import label
 from nsys_llm_explainer.render.figures.palette import token
-from nsys_llm_explainer.report import Report
 
 Row = Mapping[str, Any]
 _ROW_HEIGHT = 34
@@ -36,8 +35,7 @@ class Chart:
     legend: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """One colour of a bar chart.
 
     Attributes:
@@ -51,23 +49,6 @@ class Part:
     colour: str
     values: Sequence[float | None]
     texts: Sequence[str]
-
-
-class Tables:
-    """The tables of a report, each turned into rows once."""
-
-    def __init__(self, report: Report) -> None:
-        """Takes the report to read."""
-        self._report = report
-        self._read: dict[tuple[str, str], list[dict[str, Any]]] = {}
-
-    def rows(self, section: str, table: str) -> list[dict[str, Any]]:
-        """Returns the rows of a table; none where the section or the table is missing."""
-        if (section, table) not in self._read:
-            found = self._report.sections.get(section)
-            there = found is not None and found.status == "ok" and table in found.tables
-            self._read[section, table] = found.tables[table].rows() if found is not None and there else []
-        return self._read[section, table]
 
 
 def bars(labels: Sequence[str], parts: Iterable[Part], unit: str) -> list[dict[str, Any]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from nsys_llm_explainer.render import format as fmt
-from nsys_llm_explainer.render.figures.chart import Chart, Part, Row, Tables, bar_layout, bars, legend
+from nsys_llm_explainer.render.figures.chart import Chart, Part, Row, bar_layout, bars, legend
+from nsys_llm_explainer.render.tables import Tables
 
 _MOST_BARS = 16
 _DEVICE_COLOURS = ("communication", "idle.host_api", "copy", "compute", "idle.launching", "idle.queued")

@@ -8,8 +8,9 @@ from typing import Any
 
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.escape.plotly import label
-from nsys_llm_explainer.render.figures.chart import Chart, Part, Tables, bar_layout, bars
+from nsys_llm_explainer.render.figures.chart import Chart, Part, bar_layout, bars
 from nsys_llm_explainer.render.figures.palette import BUCKETS, KINDS, token
+from nsys_llm_explainer.render.tables import Tables
 
 MOST_POINTS = 4_000
 BINS = 40
@@ -45,7 +46,7 @@ def steps_chart(tables: Tables) -> Chart | None:
         "shapes": [_line(row) for row in _kinds(tables)],
     }
     slowest = f" {fmt.counted(len(slow), 'step')} over 1.5 times the median of the kind." if slow else ""
-    legend = tuple((kind, kind) for kind in KINDS if any(row["kind"] == kind for row in rows))
+    legend = _legend(rows)
     legend += (("over 1.5 times the median", "alarm"),) if slow else ()
     return Chart("Period of each step", " ".join(texts) + slowest + note, "steps", data, layout, legend)
 
@@ -55,7 +56,9 @@ def histogram_chart(tables: Tables) -> Chart | None:
     rows = timed_steps(tables)
     if not rows:
         return None
-    edges = _edges([row["period_ns"] for row in rows])
+    periods = [row["period_ns"] for row in rows]
+    edges = _edges(periods)
+    texts = [f"{fmt.duration(low)} to {fmt.duration(high)}" for low, high in zip(edges, edges[1:])]
     data = []
     for kind in KINDS:
         counts = [0] * (len(edges) - 1)
@@ -63,7 +66,6 @@ def histogram_chart(tables: Tables) -> Chart | None:
             if row["kind"] == kind:
                 counts[min(bisect_right(edges, row["period_ns"]), len(counts)) - 1] += 1
         if any(counts):
-            texts = [f"{fmt.duration(low)} to {fmt.duration(high)}" for low, high in zip(edges, edges[1:])]
             data.append(
                 {
                     "type": "bar",
@@ -87,9 +89,9 @@ def histogram_chart(tables: Tables) -> Chart | None:
         },
         "yaxis": {"title": {"text": "steps"}},
     }
-    longest, shortest = max(row["period_ns"] for row in rows), min(row["period_ns"] for row in rows)
-    text = f"{fmt.counted(len(rows), 'period')} from {fmt.duration(shortest)} to {fmt.duration(longest)}."
-    kinds = tuple((kind, kind) for kind in KINDS if any(row["kind"] == kind for row in rows))
+    span = f"{fmt.duration(min(periods))} to {fmt.duration(max(periods))}"
+    text = f"{fmt.counted(len(rows), 'period')} from {span}."
+    kinds = _legend(rows)
     return Chart("How long the steps take", text, "step_kinds", data, layout, kinds if len(kinds) > 1 else ())
 
 
@@ -115,6 +117,11 @@ def slowest_chart(tables: Tables) -> Chart | None:
         f"{fmt.time_range(row['start_ns'], row['end_ns'])}."
     )
     return Chart("The slowest step beside the median", text, "slow_steps", data, bar_layout(labels, "ms"))
+
+
+def _legend(rows: list[_ROW]) -> tuple[tuple[str, str], ...]:
+    there = {row["kind"] for row in rows}
+    return tuple((kind, kind) for kind in KINDS if kind in there)
 
 
 def _device(row: _ROW) -> str:

@@ -6,16 +6,15 @@ Colours suit a light and a dark page alike: text is grey, and everything stands 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple
 
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.escape.html import text as escaped
-from nsys_llm_explainer.render.figures.budget import budget_chart, shares
-from nsys_llm_explainer.render.figures.chart import Tables
+from nsys_llm_explainer.render.figures.budget import shares
+from nsys_llm_explainer.render.figures.chart import Chart
 from nsys_llm_explainer.render.figures.palette import BUCKETS, KINDS, LIGHT
-from nsys_llm_explainer.render.figures.steps import steps_chart, timed_steps
-from nsys_llm_explainer.report import Report
+from nsys_llm_explainer.render.figures.steps import timed_steps
+from nsys_llm_explainer.render.tables import Tables
 
 WIDTH = 860
 MOST_DEVICES = 16
@@ -27,8 +26,7 @@ _LEGEND_ROW = 20
 _FONT = 'font-family="system-ui,Segoe UI,Liberation Sans,Arial,sans-serif" font-size="13"'
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """A picture.
 
     Attributes:
@@ -42,22 +40,19 @@ class Picture:
     text: str
 
 
-def pictures(report: Report) -> dict[str, Picture]:
-    """Returns the pictures for which the report has numbers, by name."""
-    tables = Tables(report)
-    found = {}
-    for name, draw in PICTURES.items():
-        picture = draw(tables)
-        if picture is not None:
-            found[name] = picture
-    return found
+def pictures(tables: Tables, charts: Mapping[str, Chart]) -> dict[str, Picture]:
+    """Returns the pictures for which the report has numbers, by name.
+
+    Args:
+        tables: The tables of the report.
+        charts: Its charts, of which the pictures are a short form.
+    """
+    return {name: draw(tables, charts[name]) for name, draw in PICTURES.items() if name in charts}
 
 
-def budget_picture(tables: Tables) -> Picture | None:
-    """Returns the window of each GPU as a stacked bar; None without devices."""
-    chart, devices = budget_chart(tables), shares(tables)
-    if chart is None:
-        return None
+def budget_picture(tables: Tables, chart: Chart) -> Picture:
+    """Returns the window of each GPU as a stacked bar."""
+    devices = shares(tables)
     shown = list(devices.items())[:MOST_DEVICES]
     used = [bucket for bucket in BUCKETS if any(rows.get(bucket, {}).get("total_ns") for _, rows in shown)]
     bottom = 40 + _ROW * len(shown)
@@ -77,11 +72,9 @@ def budget_picture(tables: Tables) -> Picture | None:
     return Picture("budget", chart.alternative, document(bottom + legend_height(len(used)), chart.alternative, body))
 
 
-def steps_picture(tables: Tables) -> Picture | None:
-    """Returns the period of each step over time; None without periods."""
-    chart, rows = steps_chart(tables), timed_steps(tables)
-    if chart is None:
-        return None
+def steps_picture(tables: Tables, chart: Chart) -> Picture:
+    """Returns the period of each step over time."""
+    rows = timed_steps(tables)
     stride = -(-len(rows) // MOST_DOTS)
     slowest = max(row["period_ns"] for row in rows)
     first, last = rows[0]["start_ns"], max(row["start_ns"] for row in rows)
@@ -145,4 +138,4 @@ def legend_height(items: int) -> int:
     return 12 + -(-items // 4) * _LEGEND_ROW
 
 
-PICTURES: Mapping[str, Callable[[Tables], Optional[Picture]]] = {"budget": budget_picture, "steps": steps_picture}
+PICTURES: Mapping[str, Callable[[Tables, Chart], Picture]] = {"budget": budget_picture, "steps": steps_picture}

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from nsys_llm_explainer.render import coverage
 from nsys_llm_explainer.render.escape.text import visible
 from nsys_llm_explainer.render.figures import charts as charts_of
-from nsys_llm_explainer.render.figures.chart import Tables
+from nsys_llm_explainer.render.figures.chart import Chart
 from nsys_llm_explainer.render.page.content import blocks, cards, chart_data
 from nsys_llm_explainer.render.page.shell import asset, page
 from nsys_llm_explainer.render.page.timeline import timeline
+from nsys_llm_explainer.render.tables import Tables
 from nsys_llm_explainer.render.trace_facts import trace_facts
 from nsys_llm_explainer.report import Report
 
@@ -20,17 +22,19 @@ SCRIPTS = ("theme.js", "tables.js", "charts.js", "clock.js", "bins.js", "timelin
 TEMPLATE = "page.html.j2"
 
 
-def report_html(report: Report) -> str:
-    """Returns the text of report.html.
+def report_html(report: Report, tables: Tables | None = None, charts: Mapping[str, Chart] | None = None) -> bytes:
+    """Returns the content of report.html.
 
     Args:
         report: The report.
+        tables: Its tables, where the caller has them.
+        charts: Its charts, likewise.
 
     Raises:
         FileNotFoundError: The chart library is not installed.
     """
-    tables = Tables(report)
-    charts = charts_of(tables)
+    tables = tables or Tables(report)
+    charts = charts_of(tables) if charts is None else charts
     lanes = timeline(report, tables)
     return page(
         TEMPLATE,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from nsys_llm_explainer._native import Section
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.cells import figure
 from nsys_llm_explainer.render.escape.text import visible
-from nsys_llm_explainer.render.figures.chart import Chart, Tables
+from nsys_llm_explainer.render.figures.chart import Chart
 from nsys_llm_explainer.render.page.tables import PageTable, page_table
+from nsys_llm_explainer.render.tables import Tables
 from nsys_llm_explainer.report import Finding, Report
 from nsys_llm_explainer.sections import SECTIONS, SectionView
 
@@ -42,8 +43,7 @@ ORDER = (
 """The page's order: what a reader asks first, then the plain tables, then what speaks of the report itself."""
 
 
-@dataclass(frozen=True)
-class Card:
+class Card(NamedTuple):
     """A finding.
 
     Attributes:
@@ -69,8 +69,7 @@ class Card:
     zoom: str
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """A section.
 
     Attributes:
@@ -101,7 +100,7 @@ def cards(report: Report) -> list[Card]:
     return [_card(number, finding) for number, finding in enumerate(report.findings, start=1)]
 
 
-def blocks(report: Report, tables: Tables, charts: dict[str, Chart]) -> list[Block]:
+def blocks(report: Report, tables: Tables, charts: Mapping[str, Chart]) -> list[Block]:
     """Returns the sections in the page's order.
 
     Args:
@@ -143,14 +142,14 @@ def _range(time_range: tuple[int, int] | None) -> str:
     return "" if time_range is None else f"{time_range[0]}:{time_range[1]}"
 
 
-def _block(view: SectionView, section: Section, tables: Tables, charts: dict[str, Chart]) -> Block:
+def _block(view: SectionView, section: Section, tables: Tables, charts: Mapping[str, Chart]) -> Block:
     there = section.status == "ok"
     shown: list[PageTable] = []
     if there:
-        found = section.tables
-        named = (one for one in view.tables if one.table in found)
-        made = (page_table(one, found[one.table], tables.rows(view.id, one.table)) for one in named)
+        found = tables.of(view.id)
+        made = (page_table(one, found[one.table]) for one in view.tables if one.table in found)
         shown = [table for table in made if table is not None]
+    summary = section.summary
     names: tuple[str, ...] = SECTION_CHARTS.get(view.id, ()) if there else ()
     return Block(
         id=view.id,
@@ -159,12 +158,12 @@ def _block(view: SectionView, section: Section, tables: Tables, charts: dict[str
         needs=() if there else tuple(map(visible, section.needs)) or ("nothing to show",),
         limits=tuple(map(visible, section.limitations)),
         sources=tuple(map(visible, section.derived_from)) if there else (),
-        figures=tuple((one.header, visible(figure(one, section.summary))) for one in view.summary) if there else (),
+        figures=tuple((one.header, visible(figure(one, summary))) for one in view.summary) if there else (),
         charts=tuple((name, charts[name]) for name in names if name in charts),
         tables=tuple(shown),
     )
 
 
-def chart_data(charts: dict[str, Chart]) -> dict[str, Any]:
+def chart_data(charts: Mapping[str, Chart]) -> dict[str, Any]:
     """Returns what the page's script needs of the charts."""
     return {name: {"data": chart.data, "layout": chart.layout} for name, chart in charts.items()}

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from nsys_llm_explainer.render.page.policy import inline
 
-_OWN_STYLE = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
+_OWN_STYLE = re.compile(rb'getElementById\("([0-9a-f]{64})"\)')
 
 
 @functools.lru_cache(maxsize=1)
-def plotly_script() -> str:
-    """Returns the text of plotly.js; the Python package itself is not imported.
+def plotly_script() -> bytes:
+    """Returns the content of plotly.js; the Python package itself is not imported.
 
     Raises:
         FileNotFoundError: The package is not installed, or ships no script.
@@ -23,7 +23,7 @@ def plotly_script() -> str:
     if spec is None or spec.origin is None:
         raise FileNotFoundError(2, "report.html needs the package plotly (pip install plotly)", "plotly")
     path = Path(spec.origin).parent / "package_data" / "plotly.min.js"
-    return inline(path.read_text(encoding="utf-8"))
+    return inline(path.read_bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
 
 
 @functools.lru_cache(maxsize=1)
@@ -32,4 +32,4 @@ def style_ids() -> list[str]:
 
     No chart of the report is a map, and the page's policy allows no style that it does not know.
     """
-    return sorted(set(_OWN_STYLE.findall(plotly_script())))
+    return sorted({found.decode("ascii") for found in _OWN_STYLE.findall(plotly_script())})

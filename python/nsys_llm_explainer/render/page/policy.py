@@ -10,19 +10,19 @@ from collections.abc import Iterable
 from typing import Any
 
 _UNSAFE_IN_SCRIPTS = ("<", ">", "&", "\u2028", "\u2029")
-_BREAKS_OUT = re.compile(r"</(?:script|style)|<!--", re.IGNORECASE)
-_LIBRARY_STYLE = ""
+_BREAKS_OUT = re.compile(rb"</(?:script|style)|<!--", re.IGNORECASE)
+_LIBRARY_STYLE = b""
 """The chart library adds empty style elements and fills them through the CSSOM."""
 
 
-def content_security_policy(scripts: Iterable[str], styles: Iterable[str]) -> str:
+def content_security_policy(scripts: Iterable[bytes], styles: Iterable[bytes]) -> str:
     """Returns the content of the page's policy.
 
     Images may be part of the page: some versions of the chart library probe with one whether the browser reads WebP.
 
     Args:
-        scripts: The text of each inline script.
-        styles: The text of each inline style.
+        scripts: The content of each inline script.
+        styles: The content of each inline style.
     """
     script_sources = " ".join(map(_source, scripts))
     style_sources = " ".join(map(_source, (*styles, _LIBRARY_STYLE)))
@@ -41,17 +41,17 @@ def script_json(value: Any) -> str:
     return text
 
 
-def inline(text: str) -> str:
-    """Returns the text of a script or style as it may stand inline.
+def inline(content: bytes) -> bytes:
+    """Returns the content of a script or style as it may stand inline.
 
     Raises:
         ValueError: It would end its own element, or change in parsing so that its hash no longer fits.
     """
-    if _BREAKS_OUT.search(text) or "\r" in text or "\0" in text:
+    if _BREAKS_OUT.search(content) or b"\r" in content or b"\0" in content:
         raise ValueError("this script or style cannot stand inline in a page")
-    return text
+    return content
 
 
-def _source(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
+def _source(content: bytes) -> str:
+    digest = hashlib.sha256(content).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

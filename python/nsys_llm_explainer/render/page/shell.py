@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 STYLES = ("page.css", "parts.css")
 FIRST_SCRIPT = "first.js"
+_LIBRARY = "<!--library-->"
+"""Where the library goes: nothing that a page shows or runs has a comment's beginning in it."""
 
 
 def page(
@@ -28,8 +31,8 @@ def page(
     style: str = "",
     load: Callable[[str], str] | None = None,
     **values: Any,
-) -> str:
-    """Returns the text of a page that carries everything it shows, under a policy that allows nothing else.
+) -> bytes:
+    """Returns the content of a page that carries everything it shows, under a policy that allows nothing else.
 
     Args:
         name: The asset that holds its template.
@@ -43,25 +46,29 @@ def page(
     Raises:
         FileNotFoundError: The chart library is not installed.
     """
-    library = plotly_script() if has_charts else ""
-    first = inline(asset(FIRST_SCRIPT))
-    own = inline("\n".join(["'use strict';", *scripts])) if scripts else ""
-    styles = inline("\n".join([colours(), *map(asset, STYLES), *([style] if style else [])]))
-    return template(name, load).render(
-        policy=content_security_policy([text for text in (first, own, library) if text], [styles]),
-        first_script=first,
-        style=styles,
-        library=library,
+    library = plotly_script() if has_charts else b""
+    first = inline(asset(FIRST_SCRIPT).encode())
+    own = inline("\n".join(["'use strict';", *scripts]).encode()) if scripts else b""
+    styles = inline("\n".join([colours(), *map(asset, STYLES), *([style] if style else [])]).encode())
+    text = template(name, load).render(
+        policy=content_security_policy([script for script in (first, own, library) if script], [styles]),
+        first_script=first.decode(),
+        style=styles.decode(),
+        library=_LIBRARY if library else "",
         library_style_ids=style_ids() if library else [],
-        script=own,
+        script=own.decode(),
         data=script_json({**(data or {}), "light": dict(LIGHT), "dark": dict(DARK)}),
         version=__version__,
         **values,
     )
+    before, found, after = text.partition(_LIBRARY)
+    parts = [before.encode(errors="replace"), library if found else b"", after.encode(errors="replace")]
+    return b"".join(parts)
 
 
+@functools.lru_cache(maxsize=4)
 def template(name: str, load: Callable[[str], str] | None = None) -> Template:
-    """Returns a template of the pages.
+    """Returns a template of the pages; compiling one takes longer than filling it.
 
     Args:
         name: The asset that holds it.

@@ -10,8 +10,8 @@ from typing import Any
 
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.escape.text import visible
-from nsys_llm_explainer.render.figures.chart import Tables
 from nsys_llm_explainer.render.figures.palette import BUCKETS
+from nsys_llm_explainer.render.tables import Tables
 from nsys_llm_explainer.report import Report
 
 FULL = 65_535
@@ -34,19 +34,20 @@ def timeline(report: Report, tables: Tables) -> dict[str, Any] | None:
     steps = tables.rows("steps", "steps")
     gaps = tables.rows("budget", "gap_causes")
     windows = [row for row in tables.rows("gpu_idle", "gpu_devices") if row["window_start_ns"] is not None]
-    keys = list(dict.fromkeys(_key(row) for row in (*windows, *levels, *steps, *gaps)))
+    keys = list(dict.fromkeys(map(_key, (*windows, *levels, *steps, *gaps))))
     if not keys or not windows:
         return None
     base = min(row["window_start_ns"] for row in windows)
     end = max(row["window_end_ns"] for row in windows)
     storms = tables.rows("launch_path", "kernel_runs")[:STORMS_SHOWN]
+    steps_of, gaps_of, storms_of = _by_device(steps), _by_device(gaps), _by_device(storms)
     devices = [
         {
             "label": fmt.device_label(*key),
             "levels": [_level(level, base) for level in levels if _key(level) == key],
-            "steps": _steps([row for row in steps if _key(row) == key], base),
-            "gaps": [_gap(row, base) for row in _of(gaps, key, GAPS_SHOWN)],
-            "storms": [_storm(row, base) for row in _of(storms, key, STORMS_SHOWN)],
+            "steps": _steps(steps_of.get(key, []), base),
+            "gaps": [_gap(row, base) for row in gaps_of.get(key, [])[:GAPS_SHOWN]],
+            "storms": [_storm(row, base) for row in storms_of.get(key, [])],
         }
         for key in keys
     ]
@@ -61,9 +62,10 @@ def pack(values: Sequence[int], bin_ns: int) -> str:
         bin_ns: The length of a bin.
     """
     half = bin_ns // 2
-    if max(values, default=0) > bin_ns:
-        values = [min(value, bin_ns) for value in values]
-    shares = array("H", [value and (value * FULL + half) // bin_ns for value in values])
+    try:
+        shares = array("H", [value and (value * FULL + half) // bin_ns for value in values])
+    except OverflowError:
+        shares = array("H", [min(FULL, (value * FULL + half) // bin_ns) for value in values])
     if sys.byteorder == "big":
         shares.byteswap()
     return base64.b64encode(shares.tobytes()).decode("ascii")
@@ -79,7 +81,7 @@ def _level(level: Row, base: int) -> dict[str, Any]:
     }
 
 
-def _steps(rows: list[dict[str, Any]], base: int) -> dict[str, list[Any]]:
+def _steps(rows: Sequence[Row], base: int) -> dict[str, list[Any]]:
     return {
         "start": [row["start_ns"] - base for row in rows],
         "end": [row["end_ns"] - base for row in rows],
@@ -117,5 +119,8 @@ def _key(row: Row) -> tuple[Any, Any]:
     return row["device_id"], row["gpu_id"]
 
 
-def _of(rows: list[dict[str, Any]], key: tuple[Any, Any], most: int) -> list[dict[str, Any]]:
-    return [row for row in rows if _key(row) == key][:most]
+def _by_device(rows: Sequence[Row]) -> dict[tuple[Any, Any], list[Row]]:
+    found: dict[tuple[Any, Any], list[Row]] = {}
+    for row in rows:
+        found.setdefault(_key(row), []).append(row)
+    return found
