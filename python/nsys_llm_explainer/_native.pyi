@@ -215,6 +215,9 @@ class Trace:
 def open_trace(path: str, *, source: str = "auto") -> Trace:
     """Opens and probes an export, read-only. ``source`` is ``"auto"``, ``"pages"`` or ``"sqlite"``."""
 
+def bin_shares(values: bytes, bin_ns: int, full: int) -> bytes:
+    """What part of a bin each of ``values`` (native 64-bit ns) takes: little-endian 16-bit, ``full`` for all of it."""
+
 def stream_schema() -> list[dict[str, Any]]:
     """Every stream's schema as data.
 

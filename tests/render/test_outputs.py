@@ -153,6 +153,7 @@ def test_a_failure_half_way_restores_what_was_there(tmp_path: Path, monkeypatch:
 
 _LIMITED = """
 import resource, sys
+sys.dont_write_bytecode = True  # the limit would cut the interpreter's own files short
 resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))
 from nsys_llm_explainer.cli import main
 sys.exit(main(sys.argv[1:]))

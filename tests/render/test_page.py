@@ -107,6 +107,8 @@ def test_packed_bins_are_exact() -> None:
 def test_what_overfills_a_bin_is_cut_to_it() -> None:
     assert pack([1_001, 70_000, 10], 1_000) == pack([1_000, 1_000, 10], 1_000)
     assert pack([], 1_000) == ""
+    widest = 2**62
+    assert pack([0, widest // 2, widest], widest) == pack([0, 500, 1_000], 1_000)
 
 
 def test_the_bins_of_a_device_add_up_to_its_budget(trace_file: object) -> None:

@@ -24,7 +24,7 @@ mod _native {
     #[pymodule_export]
     use super::stream::{Stream, stream_schema};
     #[pymodule_export]
-    use super::trace::{Trace, open_trace};
+    use super::trace::{Trace, bin_shares, open_trace};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -7,7 +7,7 @@ use nsys_explain_core::analysis::ALL;
 use nsys_explain_core::model::section::Outcome;
 use nsys_explain_core::model::table::{self, Cell, ColumnSpec};
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PyList};
+use pyo3::types::{PyCapsule, PyDict, PyList, PyString};
 
 use crate::arrow;
 
@@ -44,10 +44,11 @@ impl Table {
 
     fn rows<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let rows = PyList::empty(py);
+        let names: Vec<_> = self.table.spec.columns.iter().map(|column| PyString::intern(py, column.name)).collect();
         for row in &self.table.rows {
             let dict = PyDict::new(py);
-            for (column, cell) in self.table.spec.columns.iter().zip(row) {
-                dict.set_item(column.name, value(py, cell)?)?;
+            for (name, cell) in names.iter().zip(row) {
+                dict.set_item(name, value(py, cell)?)?;
             }
             rows.append(dict)?;
         }

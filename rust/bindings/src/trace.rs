@@ -9,7 +9,7 @@ use nsys_explain_core::stream::StreamOptions;
 use nsys_explain_core::{self as core, AnalyzeOptions, Report, TableSummary, WindowSource};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::collectives;
 use crate::enter::enter;
@@ -317,6 +317,8 @@ impl Trace {
 
 /// Device time in bins: for each device coarse bins, then fine ones; buckets without any time are left out.
 fn timeline<'py>(py: Python<'py>, timelines: &[(Option<i64>, Option<i64>, Timeline)]) -> PyResult<Bound<'py, PyList>> {
+    // An array takes 8 bytes a bin, and no object: there are hundreds of thousands of bins.
+    let array = py.import("array")?.getattr("array")?;
     let list = PyList::empty(py);
     for (device_id, gpu_id, timeline) in timelines {
         for (level, coarse) in [(0, true), (1, false)] {
@@ -329,9 +331,9 @@ fn timeline<'py>(py: Python<'py>, timelines: &[(Option<i64>, Option<i64>, Timeli
             dict.set_item("level", level)?;
             let buckets = PyDict::new(py);
             for (bucket, label) in Timeline::labels().into_iter().enumerate() {
-                let values: Vec<i64> = bins.iter().map(|bin| bin[bucket]).collect();
-                if values.iter().any(|&ns| ns != 0) {
-                    buckets.set_item(label, values)?;
+                if bins.iter().any(|bin| bin[bucket] != 0) {
+                    let values: Vec<u8> = bins.iter().flat_map(|bin| bin[bucket].to_ne_bytes()).collect();
+                    buckets.set_item(label, array.call1(("q", PyBytes::new(py, &values)))?)?;
                 }
             }
             dict.set_item("buckets", buckets)?;
@@ -339,6 +341,28 @@ fn timeline<'py>(py: Python<'py>, timelines: &[(Option<i64>, Option<i64>, Timeli
         }
     }
     Ok(list)
+}
+
+/// What part of a bin each of `values` takes, as little-endian 16-bit numbers: `full` for all of it, rounded.
+#[pyfunction]
+pub(crate) fn bin_shares<'py>(py: Python<'py>, values: &[u8], bin_ns: i64, full: u16) -> PyResult<Bound<'py, PyBytes>> {
+    let (values, rest) = values.as_chunks::<8>();
+    if bin_ns <= 0 || !rest.is_empty() {
+        return Err(PyValueError::new_err("bin_shares takes whole 64-bit integers and a positive bin_ns"));
+    }
+    let share = |ns: i64| {
+        let narrow = ns.checked_mul(i64::from(full)).and_then(|product| product.checked_add(bin_ns / 2));
+        let rounded = match narrow {
+            Some(sum) => i128::from(sum / bin_ns),
+            None => (i128::from(ns) * i128::from(full) + i128::from(bin_ns / 2)) / i128::from(bin_ns),
+        };
+        u16::try_from(rounded.clamp(0, i128::from(full))).unwrap_or(full)
+    };
+    let shares = |ns: &[u8; 8]| match i64::from_ne_bytes(*ns) {
+        0 => [0, 0],
+        ns => share(ns).to_le_bytes(),
+    };
+    Ok(PyBytes::new(py, &values.iter().flat_map(shares).collect::<Vec<u8>>()))
 }
 
 fn warnings<'py>(py: Python<'py>, warnings: &[Warning]) -> PyResult<Bound<'py, PyList>> {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import sys
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nsys_llm_explainer._native import bin_shares
 from nsys_llm_explainer.render import format as fmt
 from nsys_llm_explainer.render.escape.text import visible
 from nsys_llm_explainer.render.figures.palette import BUCKETS
@@ -61,14 +61,8 @@ def pack(values: Sequence[int], bin_ns: int) -> str:
         values: Nanoseconds of each bin.
         bin_ns: The length of a bin.
     """
-    half = bin_ns // 2
-    try:
-        shares = array("H", [value and (value * FULL + half) // bin_ns for value in values])
-    except OverflowError:
-        shares = array("H", [min(FULL, (value * FULL + half) // bin_ns) for value in values])
-    if sys.byteorder == "big":
-        shares.byteswap()
-    return base64.b64encode(shares.tobytes()).decode("ascii")
+    nanoseconds = values if isinstance(values, array) else array("q", values)
+    return base64.b64encode(bin_shares(nanoseconds.tobytes(), bin_ns, FULL)).decode("ascii")
 
 
 def _level(level: Row, base: int) -> dict[str, Any]:
