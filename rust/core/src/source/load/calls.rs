@@ -38,7 +38,8 @@ impl Part for CallPart {
 
     fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
         for row in 0..batch.rows() {
-            let int = |column: usize| batch.int(row, column);
+            let cells = batch.ints(row);
+            let int = |column: usize| cells.get(column);
             let Some((start, end)) = times(int(0), int(1)) else {
                 self.rejected += 1;
                 continue;

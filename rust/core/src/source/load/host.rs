@@ -37,7 +37,8 @@ impl Part for SpanPart {
 
     fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
         for row in 0..batch.rows() {
-            let int = |column: usize| batch.int(row, column);
+            let cells = batch.ints(row);
+            let int = |column: usize| cells.get(column);
             let Some((start, end)) = times(int(0), int(1)) else {
                 self.rejected += 1;
                 continue;
@@ -122,7 +123,8 @@ impl Part for MemoryPart {
 
     fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
         for row in 0..batch.rows() {
-            let int = |column: usize| batch.int(row, column);
+            let cells = batch.ints(row);
+            let int = |column: usize| cells.get(column);
             let (Some(at), Some(bytes), Some(operation)) = (time(int(0)), int(3), int(5)) else {
                 self.rejected += 1;
                 continue;
@@ -168,7 +170,8 @@ impl Part for NodePart {
 
     fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
         for row in 0..batch.rows() {
-            let int = |column: usize| batch.int(row, column);
+            let cells = batch.ints(row);
+            let int = |column: usize| cells.get(column);
             let (Some(at), Some(id)) = (time(int(0)), int(2)) else {
                 self.rejected += 1;
                 continue;

@@ -8,7 +8,7 @@ use super::{LoadOptions, Part, times};
 use crate::algo::join::NONE;
 use crate::model::events::{CopyKind, NO_BYTES, OpKind, Ops};
 use crate::model::ints::{Ints, concat};
-use crate::source::batch::{Batch, Wanted};
+use crate::source::batch::{Batch, Cells, Wanted};
 use crate::source::schema::TableInfo;
 
 /// Accepted ops of one part.
@@ -36,13 +36,12 @@ impl OpPart {
     /// Adds a row, and tells whether it was accepted.
     fn add_row(
         &mut self,
-        batch: &Batch,
-        row: usize,
+        cells: Cells<'_>,
         name: Option<i64>,
         copy: Option<CopyKind>,
         options: &LoadOptions,
     ) -> bool {
-        let int = |column: usize| batch.int(row, column);
+        let int = |column: usize| cells.get(column);
         let stream = self.stream_at.and_then(int);
         let device = int(2);
         let accepted =
@@ -87,7 +86,7 @@ impl Part for OpPart {
     fn add(&mut self, batch: &Batch, options: &LoadOptions) {
         self.stream_at = options.streams.then_some(Self::COLUMNS.len());
         for row in 0..batch.rows() {
-            self.add_row(batch, row, None, None, options);
+            self.add_row(batch.ints(row), None, None, options);
         }
     }
 
@@ -133,9 +132,10 @@ impl Part for KernelPart {
     fn add(&mut self, batch: &Batch, options: &LoadOptions) {
         self.ops.stream_at = options.streams.then_some(Self::COLUMNS.len());
         for row in 0..batch.rows() {
-            let name = batch.int(row, 7).or_else(|| batch.int(row, 8));
-            if self.ops.add_row(batch, row, name, None, options) && options.graph_nodes {
-                self.nodes.push(batch.int(row, 5).unwrap_or(0));
+            let cells = batch.ints(row);
+            let name = cells.get(7).or(cells.get(8));
+            if self.ops.add_row(cells, name, None, options) && options.graph_nodes {
+                self.nodes.push(cells.get(5).unwrap_or(0));
             }
         }
     }
@@ -178,9 +178,10 @@ impl Part for CopyPart {
     fn add(&mut self, batch: &Batch, options: &LoadOptions) {
         self.ops.stream_at = options.streams.then_some(Self::COLUMNS.len());
         for row in 0..batch.rows() {
-            let int = |column: usize| batch.int(row, column);
+            let cells = batch.ints(row);
+            let int = |column: usize| cells.get(column);
             let copy = CopyKind { direction: int(7), source: int(8), destination: int(9) };
-            if self.ops.add_row(batch, row, None, Some(copy), options) {
+            if self.ops.add_row(cells, None, Some(copy), options) {
                 self.bytes.push(int(10).filter(|&bytes| bytes >= 0).unwrap_or(NO_BYTES));
             }
         }

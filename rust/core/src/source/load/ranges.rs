@@ -6,14 +6,14 @@ use regex::Regex;
 use rustc_hash::FxHashMap;
 
 use super::places::{GlobalKinds, LocalIds, Places};
-use super::texts::Strings;
+use super::texts::{RecentTexts, Strings};
 use super::{LoadOptions, Part, time};
 use crate::algo::join::NONE;
 use crate::model::events::{Events, MarkedRange, NO_PHASE, Payload, RangeKind};
 use crate::model::ints::{Ints, concat};
 use crate::model::step_mark::StepMark;
 use crate::model::strings::{Interner, normalised_range_name};
-use crate::source::batch::{Batch, Wanted};
+use crate::source::batch::{Batch, Wanted, decoded};
 use crate::source::schema::TableInfo;
 
 const RANGE_TYPES: [i64; 4] = [59, 60, 70, 71];
@@ -44,6 +44,7 @@ pub(super) struct RangePart {
     kinds: LocalIds<LocalKind>,
     pub(super) threads: LocalIds<Option<i64>>,
     texts: Interner,
+    told: RecentTexts<Told>,
     raw_texts: Interner,
     registered: LocalIds<Option<i64>>,
     domain_names: Vec<(Option<i64>, i64, DomainName)>,
@@ -54,6 +55,26 @@ pub(super) struct RangePart {
     payload_ids: Vec<(u32, i64)>,
     open: i64,
     rejected: i64,
+}
+
+/// What the raw text of a range tells.
+#[derive(Debug)]
+struct Told {
+    /// The normalised name among the texts of the part.
+    name: u32,
+    phase: u16,
+    /// Few texts mark steps.
+    mark: Option<Box<StepMark>>,
+}
+
+impl Told {
+    fn new(text: &str, texts: &mut Interner, options: &LoadOptions) -> Self {
+        Self {
+            name: texts.intern(&normalised_range_name(text)),
+            phase: options.phases.as_ref().map_or(NO_PHASE, |phases| phases.find(text)),
+            mark: mark(text, options).map(Box::new),
+        }
+    }
 }
 
 /// A domain's name, as text or as a registered string.
@@ -83,7 +104,7 @@ impl Part for RangePart {
 
     fn add(&mut self, batch: &Batch, options: &LoadOptions) {
         for row in 0..batch.rows() {
-            match batch.int(row, 2) {
+            match batch.ints(row).get(2) {
                 Some(kind) if RANGE_TYPES.contains(&kind) => self.add_range(batch, row, options),
                 Some(DOMAIN_CREATE) => self.add_domain(batch, row),
                 Some(_) => {}
@@ -99,14 +120,15 @@ impl Part for RangePart {
 
 impl RangePart {
     fn add_range(&mut self, batch: &Batch, row: usize, options: &LoadOptions) {
-        let int = |column: usize| batch.int(row, column);
+        let cells = batch.ints(row);
+        let int = |column: usize| cells.get(column);
         let Some(start) = time(int(0)) else {
             self.rejected += 1;
             return;
         };
         let Some(end) = time(int(1)) else {
             // NULL means that the range was still open when the capture ended; any other value is damage.
-            if batch.is_null(row, 1) {
+            if cells.is_null(1) {
                 self.open += 1;
             } else {
                 self.rejected += 1;
@@ -118,11 +140,7 @@ impl RangePart {
             return;
         }
         let tid = int(3);
-        let text = batch.text(row, 8);
         let range = u32::try_from(self.start.len()).unwrap_or(NONE);
-        if let Some(mark) = text.as_deref().and_then(|text| mark(text, options)) {
-            self.marks.push(MarkedRange { range, mark });
-        }
         if let Some(json) = batch.text(row, 9) {
             self.payloads.extend(payload(&json, range));
         } else if let Some(id) = int(7) {
@@ -130,18 +148,25 @@ impl RangePart {
         }
         // Raw names are as many as ranges: those of ranges outside of the window are not kept.
         let keeps_raw = options.raw_names && options.window.is_none_or(|(from, to)| start < to && end > from);
-        let phase = |text: &str| options.phases.as_ref().map_or(NO_PHASE, |phases| phases.find(text));
-        let kind = LocalKind {
+        let mut kind = LocalKind {
             thread: self.threads.number(tid),
             domain: int(6).unwrap_or(0),
             crosses_threads: int(4).is_some_and(|other| other != 0 && Some(other) != tid),
-            phase: text.as_deref().map_or(NO_PHASE, phase),
-            raw: text.as_deref().filter(|_| keeps_raw).map_or(NONE, |text| self.raw_texts.intern(text)),
-            name: match text {
-                Some(text) => self.texts.intern(&normalised_range_name(&text)),
-                None => self.registered.number(int(5)) | REGISTERED,
-            },
+            phase: NO_PHASE,
+            raw: NONE,
+            name: NONE,
         };
+        if let Some(bytes) = batch.text_bytes(row, 8) {
+            let texts = &mut self.texts;
+            let told = self.told.of(bytes, |text| Told::new(text, texts, options));
+            (kind.name, kind.phase) = (told.name, told.phase);
+            self.marks.extend(told.mark.as_deref().map(|&mark| MarkedRange { range, mark }));
+            if keeps_raw {
+                kind.raw = self.raw_texts.intern(&decoded(bytes));
+            }
+        } else {
+            kind.name = self.registered.number(int(5)) | REGISTERED;
+        }
         self.start.push(start);
         self.length.push(end - start);
         self.kind.push(self.kinds.number(kind));

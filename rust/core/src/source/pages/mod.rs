@@ -8,7 +8,7 @@ pub mod cell;
 pub mod file;
 pub mod format;
 pub mod layout;
-mod simple;
+mod shape;
 pub mod tree;
 
 use std::collections::HashMap;
