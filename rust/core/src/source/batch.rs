@@ -179,6 +179,11 @@ impl Batch {
         self.ints(row).get(self.slots[column])
     }
 
+    /// Whether the cell of an integer column is NULL.
+    pub fn is_null(&self, row: usize, column: usize) -> bool {
+        self.ints(row).is_null(self.slots[column])
+    }
+
     /// The cells of all integer columns.
     pub fn ints(&self, row: usize) -> Cells<'_> {
         let values = &self.values[row * self.width..][..self.width];

@@ -171,15 +171,15 @@ impl Places {
     }
 
     /// Ops whose process is neither told nor certain.
-    pub(super) fn ops_without_process<'a>(&self, ops: impl Iterator<Item = &'a OpPart>) -> usize {
+    pub(super) fn ops_without_process<'a>(&self, ops: impl Iterator<Item = (&'a OpPart, &'a [u32])>) -> usize {
         if self.sole_caller.is_some() {
             return 0;
         }
-        let without = ops.map(|part| {
+        let without = ops.map(|(part, of_part)| {
             let places = part.places.values();
             let kinds = part.kinds.values().iter();
             let unknown: Vec<bool> = kinds.map(|&(place, _)| places[place as usize].process.is_none()).collect();
-            part.kind.iter().filter(|&&kind| unknown[kind as usize]).count()
+            of_part.iter().filter(|&&kind| unknown[kind as usize]).count()
         });
         without.sum()
     }

@@ -7,10 +7,9 @@ use rustc_hash::FxHashMap;
 
 use super::places::{GlobalKinds, LocalIds, Places};
 use super::texts::{RecentTexts, Strings};
-use super::{LoadOptions, Part, time};
+use super::{Columns, Filled, Fills, LoadOptions, Part, Stretch, time};
 use crate::algo::join::NONE;
 use crate::model::events::{Events, MarkedRange, NO_PHASE, Payload, RangeKind};
-use crate::model::ints::{Ints, concat};
 use crate::model::step_mark::StepMark;
 use crate::model::strings::{Interner, normalised_range_name};
 use crate::source::batch::{Batch, Wanted, decoded};
@@ -38,9 +37,6 @@ struct LocalKind {
 /// Accepted ranges of one part.
 #[derive(Debug, Default)]
 pub(super) struct RangePart {
-    start: Vec<i64>,
-    length: Ints,
-    kind: Vec<u32>,
     kinds: LocalIds<LocalKind>,
     pub(super) threads: LocalIds<Option<i64>>,
     texts: Interner,
@@ -98,14 +94,16 @@ impl Part for RangePart {
         Wanted::text("jsonText"),
     ];
 
+    const FILLS: Fills = Fills::Spans;
+
     fn new(_table: &TableInfo) -> Self {
         Self::default()
     }
 
-    fn add(&mut self, batch: &Batch, options: &LoadOptions) {
+    fn add(&mut self, batch: &Batch, stretch: &mut Stretch<'_>, options: &LoadOptions) {
         for row in 0..batch.rows() {
             match batch.ints(row).get(2) {
-                Some(kind) if RANGE_TYPES.contains(&kind) => self.add_range(batch, row, options),
+                Some(kind) if RANGE_TYPES.contains(&kind) => self.add_range(batch, row, stretch, options),
                 Some(DOMAIN_CREATE) => self.add_domain(batch, row),
                 Some(_) => {}
                 None => self.rejected += 1,
@@ -119,7 +117,7 @@ impl Part for RangePart {
 }
 
 impl RangePart {
-    fn add_range(&mut self, batch: &Batch, row: usize, options: &LoadOptions) {
+    fn add_range(&mut self, batch: &Batch, row: usize, stretch: &mut Stretch<'_>, options: &LoadOptions) {
         let cells = batch.ints(row);
         let int = |column: usize| cells.get(column);
         let Some(start) = time(int(0)) else {
@@ -140,7 +138,7 @@ impl RangePart {
             return;
         }
         let tid = int(3);
-        let range = u32::try_from(self.start.len()).unwrap_or(NONE);
+        let range = u32::try_from(stretch.len()).unwrap_or(NONE);
         if let Some(json) = batch.text(row, 9) {
             self.payloads.extend(payload(&json, range));
         } else if let Some(id) = int(7) {
@@ -167,9 +165,7 @@ impl RangePart {
         } else {
             kind.name = self.registered.number(int(5)) | REGISTERED;
         }
-        self.start.push(start);
-        self.length.push(end - start);
-        self.kind.push(self.kinds.number(kind));
+        stretch.push(start, end - start, self.kinds.number(kind));
     }
 
     fn add_domain(&mut self, batch: &Batch, row: usize) {
@@ -210,30 +206,28 @@ fn compiled(pattern: &str) -> Regex {
 
 /// All ranges, with their names and domains.
 pub(super) fn fill(
-    mut parts: Vec<RangePart>,
+    filled: Filled<RangePart>,
     places: &Places,
     strings: &Strings,
     options: &LoadOptions,
     events: &mut Events,
 ) {
-    let domain_names = domain_names(&parts, places, strings);
+    let domain_names = domain_names(&filled.parts, places, strings);
     let Events { ranges, range_names, raw_range_names, domains, payloads, .. } = events;
     let mut kinds = GlobalKinds::default();
-    let mut global: Vec<Vec<u32>> = Vec::with_capacity(parts.len());
+    let mut global: Vec<Vec<u32>> = Vec::with_capacity(filled.parts.len());
     let mut marks: Vec<MarkedRange> = Vec::new();
     let mut before = 0;
-    for part in &mut parts {
+    for (part, of_part) in filled.kinds() {
         let shifted = |range: u32| range.saturating_add(before);
-        let registered_marks = registered_marks(part, strings, options);
+        let registered_marks = registered_marks(part, of_part, strings, options);
         marks.extend(part.marks.iter().chain(&registered_marks).map(|m| MarkedRange { range: shifted(m.range), ..*m }));
         let by_id = |&(range, id): &(u32, i64)| strings.text(id).and_then(|json| payload(json, range));
         let all = part.payloads.iter().copied().chain(part.payload_ids.iter().filter_map(by_id));
         payloads.extend(all.map(|p| Payload { range: shifted(p.range), ..p }));
-        before = shifted(u32::try_from(part.start.len()).unwrap_or(NONE));
+        before = shifted(u32::try_from(of_part.len()).unwrap_or(NONE));
         let texts: Vec<u32> = part.texts.texts().iter().map(|text| range_names.intern(text)).collect();
-        part.texts = Interner::default();
         let raw_texts: Vec<u32> = part.raw_texts.texts().iter().map(|text| raw_range_names.intern(text)).collect();
-        part.raw_texts = Interner::default();
         let raw = |name: u32| registered_text(part.registered.values()[(name & !REGISTERED) as usize], strings);
         let mut kind = |local: &LocalKind| {
             let tid = part.threads.values()[local.thread as usize];
@@ -264,10 +258,10 @@ pub(super) fn fill(
         global.push(part.kinds.values().iter().map(&mut kind).collect());
         ranges.open += part.open;
     }
-    ranges.length = Ints::concat(parts.iter_mut().map(|part| std::mem::take(&mut part.length)).collect());
-    ranges.start = concat(parts.iter_mut().map(|part| std::mem::take(&mut part.start)).collect(), |_, start| start);
-    let local = parts.into_iter().map(|part| part.kind).collect();
-    ranges.kind = concat(local, |part, kind: u32| global[part][kind as usize]);
+    let Filled { parts, mut columns } = filled;
+    drop(parts);
+    columns.number_kinds(&global);
+    Columns { start: ranges.start, length: ranges.length, kind: ranges.kind, .. } = columns;
     ranges.kinds = kinds.into_values();
     marks.sort_by_key(|mark| mark.range);
     payloads.sort_by_key(|payload| payload.range);
@@ -275,7 +269,7 @@ pub(super) fn fill(
 }
 
 /// Ranges of a part that mark steps, where the name is a registered string.
-fn registered_marks(part: &RangePart, strings: &Strings, options: &LoadOptions) -> Vec<MarkedRange> {
+fn registered_marks(part: &RangePart, kinds: &[u32], strings: &Strings, options: &LoadOptions) -> Vec<MarkedRange> {
     let of_kind = |kind: &LocalKind| {
         let id = part.registered.values().get((kind.name & !REGISTERED) as usize)?;
         if kind.name & REGISTERED == 0 { None } else { mark(registered_text(*id, strings), options) }
@@ -284,7 +278,7 @@ fn registered_marks(part: &RangePart, strings: &Strings, options: &LoadOptions) 
     if marks.iter().all(Option::is_none) {
         return Vec::new();
     }
-    let rows = (0_u32..).zip(&part.kind);
+    let rows = (0_u32..).zip(kinds);
     rows.filter_map(|(range, &kind)| marks[kind as usize].map(|mark| MarkedRange { range, mark })).collect()
 }
 

@@ -4,7 +4,7 @@ use std::hash::Hasher;
 
 use rustc_hash::{FxHashMap, FxHasher};
 
-use super::{LoadOptions, Part};
+use super::{LoadOptions, Part, Stretch};
 use crate::model::strings::Interner;
 use crate::source::batch::{Batch, Wanted, decoded};
 use crate::source::schema::TableInfo;
@@ -22,7 +22,7 @@ impl Part for TextPart {
         Self::default()
     }
 
-    fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
+    fn add(&mut self, batch: &Batch, _stretch: &mut Stretch<'_>, _options: &LoadOptions) {
         for row in 0..batch.rows() {
             if let (Some(id), Some(text)) = (batch.int(row, 0), batch.text(row, 1)) {
                 self.texts.push((id, text.into()));
