@@ -41,8 +41,8 @@ impl Part for CallPart {
                 self.rejected += 1;
                 continue;
             };
-            let thread = self.threads.number(int(2));
-            stretch.push(start, end - start, self.kinds.number((thread, int(4))));
+            let thread = self.threads.number(&int(2));
+            stretch.push(start, end - start, self.kinds.number(&(thread, int(4))));
             stretch.correlation.push(int(3).unwrap_or(0));
         }
     }

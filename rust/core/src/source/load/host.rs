@@ -42,7 +42,7 @@ impl Part for SpanPart {
                 self.rejected += 1;
                 continue;
             };
-            stretch.push(start, end - start, self.kinds.number((int(2), int(3), int(4))));
+            stretch.push(start, end - start, self.kinds.number(&(int(2), int(3), int(4))));
         }
     }
 

@@ -52,8 +52,8 @@ impl OpPart {
         }
         let in_graph = int(5).is_some_and(|node| node != 0);
         let place = OpPlace { process: int(3), device, in_graph, graph_id: int(6).unwrap_or(0), stream, copy };
-        let place = self.places.number(place);
-        stretch.push(start, end - start, self.kinds.number((place, name)));
+        let place = self.places.number(&place);
+        stretch.push(start, end - start, self.kinds.number(&(place, name)));
         stretch.correlation.push(int(4).unwrap_or(0));
         true
     }

@@ -34,15 +34,15 @@ impl<K> Default for LocalIds<K> {
 
 impl<K: Copy + Eq + Hash> LocalIds<K> {
     /// The number of an id.
-    pub(super) fn number(&mut self, id: K) -> u32 {
-        if self.values.get(self.last as usize) != Some(&id) {
+    pub(super) fn number(&mut self, id: &K) -> u32 {
+        if self.values.get(self.last as usize) != Some(id) {
             let hash = FxBuildHasher.hash_one(id).to_le_bytes()[0];
             let recent = &mut self.recent[usize::from(hash)];
-            if self.values.get(*recent as usize) != Some(&id) {
+            if self.values.get(*recent as usize) != Some(id) {
                 let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-                *recent = *self.index.entry(id).or_insert(next);
+                *recent = *self.index.entry(*id).or_insert(next);
                 if *recent == next {
-                    self.values.push(id);
+                    self.values.push(*id);
                 }
             }
             self.last = *recent;

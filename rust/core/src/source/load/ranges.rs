@@ -147,7 +147,7 @@ impl RangePart {
         // Raw names are as many as ranges: those of ranges outside of the window are not kept.
         let keeps_raw = options.raw_names && options.window.is_none_or(|(from, to)| start < to && end > from);
         let mut kind = LocalKind {
-            thread: self.threads.number(tid),
+            thread: self.threads.number(&tid),
             domain: int(6).unwrap_or(0),
             crosses_threads: int(4).is_some_and(|other| other != 0 && Some(other) != tid),
             phase: NO_PHASE,
@@ -163,9 +163,9 @@ impl RangePart {
                 kind.raw = self.raw_texts.intern(&decoded(bytes));
             }
         } else {
-            kind.name = self.registered.number(int(5)) | REGISTERED;
+            kind.name = self.registered.number(&int(5)) | REGISTERED;
         }
-        stretch.push(start, end - start, self.kinds.number(kind));
+        stretch.push(start, end - start, self.kinds.number(&kind));
     }
 
     fn add_domain(&mut self, batch: &Batch, row: usize) {

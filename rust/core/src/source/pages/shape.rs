@@ -51,29 +51,32 @@ pub(super) struct Wish {
     pub(super) take: Take,
 }
 
-/// An integer of a record: the eight bytes at `at`, shifted and masked, and a constant added.
-#[derive(Debug, Clone, Copy, Default)]
+/// An integer of a record: the eight bytes at `at`, shifted, and a constant added.
+#[derive(Debug, Clone, Copy)]
 struct Field {
     at: u32,
     shift: u8,
-    /// -1 for a value of the record, 0 for one that its type tells.
-    mask: i8,
     constant: i8,
 }
 
 impl Field {
+    /// The highest bit of the record: its header is shorter than 128 bytes.
+    const ZERO: Self = Self { at: 0, shift: 63, constant: 0 };
+    const ONE: Self = Self { constant: 1, ..Self::ZERO };
+
     /// A field of a type below 10, other than 7, whose value starts at `at`.
     fn new(kind: u8, at: u32) -> Self {
         match SIZES[usize::from(kind)] {
-            0 => Self { constant: i8::from(kind == 9), ..Self::default() },
+            0 if kind == 9 => Self::ONE,
+            0 => Self::ZERO,
             // At most 56.
-            size => Self { at, shift: 64 - 8 * size.to_le_bytes()[0], mask: -1, constant: 0 },
+            size => Self { at, shift: 64 - 8 * size.to_le_bytes()[0], constant: 0 },
         }
     }
 
     fn value(self, record: &[u8]) -> i64 {
         let bytes = record.get(self.at as usize..).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or_default();
-        (i64::from_be_bytes(bytes) >> self.shift & i64::from(self.mask)) + i64::from(self.constant)
+        (i64::from_be_bytes(bytes) >> self.shift) + i64::from(self.constant)
     }
 }
 
@@ -147,7 +150,8 @@ pub(super) struct Shapes {
     texts: usize,
     /// How many types there are up to the last wanted column.
     past: usize,
-    /// The bytes of a key that count.
+    /// Words of a key, and the bytes that count.
+    words: usize,
     masks: [u64; WORDS],
     keys: Vec<[u64; WORDS]>,
     kept: Vec<Shape>,
@@ -161,23 +165,34 @@ impl Shapes {
             0 => 0,
             bytes => u64::MAX >> (64 - 8 * bytes.min(8)),
         };
-        let places = if past < 8 * WORDS { KEPT } else { 0 };
+        let words = (past + 1).div_ceil(8);
+        let places = if words <= WORDS { KEPT } else { 0 };
         let (keys, kept) = (vec![[0; WORDS]; places], vec![Shape::UNUSUAL; places]);
-        Self { wishes, known, ints, texts, past, masks: std::array::from_fn(counts), keys, kept }
+        Self { wishes, known, ints, texts, past, words, masks: std::array::from_fn(counts), keys, kept }
     }
 
     /// The shape of the record at the start of `bytes`, if it may have one.
     pub(super) fn of(&mut self, bytes: &[u8]) -> Option<&Shape> {
+        // As many words as the widest tables need, and few where few will do.
+        match self.words {
+            ..=1 => self.find::<1>(bytes),
+            2..=3 => self.find::<3>(bytes),
+            4..=5 => self.find::<5>(bytes),
+            _ => self.find::<WORDS>(bytes),
+        }
+    }
+
+    fn find<const W: usize>(&mut self, bytes: &[u8]) -> Option<&Shape> {
         let mut padded = [0; 8 * WORDS];
-        let head = bytes.first_chunk().unwrap_or_else(|| {
+        let head = bytes.get(..8 * W).unwrap_or_else(|| {
             padded[..bytes.len()].copy_from_slice(bytes);
             &padded
         });
-        let words = head.as_chunks::<8>().0;
-        let key: [u64; WORDS] = std::array::from_fn(|i| u64::from_le_bytes(words[i]) & self.masks[i]);
-        let mixed = key.iter().fold(0_u64, |mixed, word| mixed.rotate_left(11) ^ word);
+        let words = head.as_chunks::<8>().0.first_chunk::<W>()?;
+        let key: [u64; W] = std::array::from_fn(|i| u64::from_le_bytes(words[i]) & self.masks[i]);
+        let mixed = (0..).zip(&key).fold(0_u64, |mixed, (i, word)| mixed ^ word.rotate_left(11 * i));
         let place = (mixed.wrapping_mul(SPREAD) >> 56) as usize;
-        let known = self.keys.get_mut(place)?;
+        let known = self.keys.get_mut(place)?.first_chunk_mut::<W>()?;
         // Spelled out: comparing arrays is a call. A key of zeros is a header without bytes, which has no shape.
         if known.iter().zip(&key).fold(0, |differs, (known, word)| differs | (known ^ word)) != 0 {
             *known = key;
@@ -193,7 +208,7 @@ impl Shapes {
         if header_length >= 0x80 || types.len() < self.past {
             return None;
         }
-        let fields = vec![Field::default(); self.ints];
+        let fields = vec![Field::ZERO; self.ints];
         let (texts, is_open) = (vec![None; self.texts], types.len() > self.past);
         let mut shape = Shape { fields, present: 0, odd: self.known, rowid: None, texts, end: 0, is_open, reach: 0 };
         let mut at = u32::from(header_length);
