@@ -220,13 +220,14 @@ impl Numbers<'_> {
         match (&mut self.wide, u32::try_from(value)) {
             (None, Ok(narrow)) => self.narrow.push(narrow),
             (Some(wide), _) => wide.push(value),
-            (None, Err(_)) => {
-                let narrow = self.narrow.place[..self.narrow.used].iter().chain(&self.narrow.beyond);
-                let mut wide: Vec<i64> = narrow.map(|&value| i64::from(value)).collect();
-                wide.push(value);
-                self.wide = Some(wide);
-            }
+            (None, Err(_)) => self.widen(value),
         }
+    }
+
+    #[cold]
+    fn widen(&mut self, value: i64) {
+        let narrow = self.narrow.place[..self.narrow.used].iter().chain(&self.narrow.beyond);
+        self.wide = Some(narrow.map(|&value| i64::from(value)).chain([value]).collect());
     }
 
     fn end(self) -> (Filled<u32>, Option<Vec<i64>>) {

@@ -75,7 +75,8 @@ impl Field {
     }
 
     fn value(self, record: &[u8]) -> i64 {
-        let bytes = record.get(self.at as usize..).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or_default();
+        let at = self.at as usize;
+        let bytes = record.get(at..at + 8).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or_default();
         (i64::from_be_bytes(bytes) >> self.shift) + i64::from(self.constant)
     }
 }
