@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use crate::model::ints::{Ints, concat};
+use crate::model::ints::Ints;
 
 /// The columns of a table of events.
 #[derive(Debug, Default)]
@@ -192,7 +192,7 @@ impl<T: Copy + Default + Send + Sync> Column<T> {
                 0 => beyond,
                 _ => [&self.values[edge..edge + used], &beyond].concat(),
             });
-            return concat(parts.collect(), |_, value| value);
+            return concat(parts.collect());
         }
         let mut end = 0;
         for (edge, Filled { used, .. }) in edges.into_iter().zip(filled) {
@@ -250,8 +250,18 @@ impl Column<u32> {
         });
         let parts = parts.collect();
         drop(self);
-        Ints::Wide(concat(parts, |_, value| value))
+        Ints::Wide(concat(parts))
     }
+}
+
+/// The parts one after the other, in parallel. Each part is freed as soon as its values are in place.
+fn concat<T: Copy + Default + Send + Sync>(parts: Vec<Vec<T>>) -> Vec<T> {
+    let mut all = vec![T::default(); parts.iter().map(Vec::len).sum()];
+    let mut rest = all.as_mut_slice();
+    let places = parts.into_iter().filter_map(|part| Some((rest.split_off_mut(..part.len())?, part)));
+    let places: Vec<_> = places.collect();
+    places.into_par_iter().for_each(|(place, part)| place.copy_from_slice(&part));
+    all
 }
 
 #[cfg(test)]
