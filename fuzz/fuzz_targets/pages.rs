@@ -66,7 +66,7 @@ fn decode(file: &PageFile, root: u32, columns: &[Wanted]) -> Result<Vec<(Option<
     let mut decoder = Decoder::new(file, &layout, columns);
     let mut batch = Batch::new(columns);
     let (mut found, mut text, mut page) = (Vec::new(), 0, Vec::new());
-    for number in tree::leaves(file, root)? {
+    for number in tree::leaves(file, root)?.pages {
         file.read(number, 1, &mut page)?;
         decoder.page(number, &page, &mut batch)?;
         for row in 0..batch.rows() {

@@ -1,7 +1,5 @@
 //! Integer columns that take 32 bits a row where the values allow it.
 
-use rayon::prelude::*;
-
 use crate::algo::grouping::{Stats, grouped};
 
 /// Integers, as 32-bit unsigned numbers unless one of them does not fit.
@@ -54,50 +52,6 @@ impl Ints {
             Self::Wide(values) => grouped(groups, rows.map(|(group, row)| (group, values[row])), qs),
         }
     }
-
-    /// The parts one after the other. Each part is freed as soon as its values are in place.
-    pub fn concat(parts: Vec<Self>) -> Self {
-        let narrow: Result<Vec<Vec<u32>>, Vec<Self>> = if parts.iter().all(|part| matches!(part, Self::Narrow(_))) {
-            Ok(parts
-                .into_iter()
-                .filter_map(|part| if let Self::Narrow(values) = part { Some(values) } else { None })
-                .collect())
-        } else {
-            Err(parts)
-        };
-        match narrow {
-            Ok(parts) => Self::Narrow(concat(parts, |_, value| value)),
-            Err(parts) => {
-                let widened = parts.into_iter().map(|part| match part {
-                    Self::Narrow(values) => values.into_iter().map(i64::from).collect(),
-                    Self::Wide(values) => values,
-                });
-                Self::Wide(concat(widened.collect(), |_, value| value))
-            }
-        }
-    }
-}
-
-/// The parts one after the other, each value mapped with the number of its part, in parallel.
-pub fn concat<T, U>(parts: Vec<Vec<T>>, map: impl Fn(usize, T) -> U + Sync) -> Vec<U>
-where
-    T: Copy + Send + Sync,
-    U: Clone + Default + Send,
-{
-    let mut all = vec![U::default(); parts.iter().map(Vec::len).sum()];
-    let mut rest = all.as_mut_slice();
-    let mut places = Vec::with_capacity(parts.len());
-    for (number, part) in parts.into_iter().enumerate() {
-        let (place, after) = rest.split_at_mut(part.len());
-        places.push((number, part, place));
-        rest = after;
-    }
-    places.into_par_iter().for_each(|(number, part, place)| {
-        for (to, from) in place.iter_mut().zip(part) {
-            *to = map(number, from);
-        }
-    });
-    all
 }
 
 #[cfg(test)]
@@ -107,16 +61,12 @@ mod tests {
     #[test]
     fn values_survive_whatever_their_width() {
         let values = [0, 5, i64::from(u32::MAX), i64::from(u32::MAX) + 1, -1, i64::MAX, i64::MIN, 7];
-        for split in 0..values.len() {
-            let parts = [&values[..split], &values[split..]].map(|part| {
-                let mut ints = Ints::default();
-                for &value in part {
-                    ints.push(value);
-                }
-                ints
-            });
-            let all = Ints::concat(parts.into());
-            assert_eq!((0..values.len()).map(|row| all.get(row)).collect::<Vec<_>>(), values);
+        for first in 0..values.len() {
+            let mut ints = Ints::default();
+            for &value in &values[first..] {
+                ints.push(value);
+            }
+            assert_eq!((0..values.len() - first).map(|row| ints.get(row)).collect::<Vec<_>>(), values[first..]);
         }
     }
 
@@ -124,6 +74,6 @@ mod tests {
     fn small_values_stay_narrow() {
         let mut ints = Ints::default();
         ints.push(i64::from(u32::MAX));
-        assert_eq!(Ints::concat(vec![ints, Ints::default()]), Ints::Narrow(vec![u32::MAX]));
+        assert_eq!(ints, Ints::Narrow(vec![u32::MAX]));
     }
 }

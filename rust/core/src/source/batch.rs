@@ -2,6 +2,8 @@
 //!
 //! Integers stand row by row, as they are read and consumed; which of them are present is a bit set per row.
 
+use std::borrow::Cow;
+
 /// Rows per batch: large enough to hide the call, small enough for the cache.
 pub const BATCH_ROWS: usize = 1024;
 
@@ -57,6 +59,11 @@ impl RowInts {
         Self { values: vec![0; known.len()], present: 0, odd: bits, known: bits }
     }
 
+    /// The columns that the table has, as bits by slot.
+    pub const fn known(&self) -> u32 {
+        self.known
+    }
+
     /// Makes the cell of every known column one of another type, until it is set.
     pub fn clear(&mut self) {
         self.present = 0;
@@ -76,6 +83,12 @@ impl RowInts {
     }
 }
 
+/// The text of some bytes. Invalid UTF-8 becomes U+FFFD.
+pub fn decoded(bytes: &[u8]) -> Cow<'_, str> {
+    // Nearly all texts are valid, and are told so faster than they are mended.
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Into::into)
+}
+
 /// Text cells, as bytes of one buffer.
 #[derive(Debug, Default)]
 pub struct Texts {
@@ -86,12 +99,14 @@ pub struct Texts {
 
 impl Texts {
     /// The text, if the cell is one. Invalid UTF-8 becomes U+FFFD.
-    pub fn get(&self, row: usize) -> Option<std::borrow::Cow<'_, str>> {
+    pub fn get(&self, row: usize) -> Option<Cow<'_, str>> {
+        self.bytes(row).map(decoded)
+    }
+
+    /// The bytes of the text, if the cell is one.
+    pub fn bytes(&self, row: usize) -> Option<&[u8]> {
         let from = if row == 0 { 0 } else { self.ends[row - 1] };
-        let bytes = &self.bytes[from..self.ends[row]];
-        // Nearly all texts are valid, and are told so faster than they are mended.
-        let text = || std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Into::into);
-        self.present[row].then(text)
+        self.present[row].then(|| &self.bytes[from..self.ends[row]])
     }
 
     /// Adds a cell.
@@ -99,6 +114,26 @@ impl Texts {
         self.bytes.extend_from_slice(text.unwrap_or_default());
         self.ends.push(self.bytes.len());
         self.present.push(text.is_some());
+    }
+}
+
+/// The integer cells of one row, by their place among the integer columns of the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Cells<'a> {
+    values: &'a [i64],
+    present: u32,
+    odd: u32,
+}
+
+impl Cells<'_> {
+    /// The cell, if it is an integer.
+    pub fn get(&self, slot: usize) -> Option<i64> {
+        (self.present >> slot & 1 == 1).then(|| self.values[slot])
+    }
+
+    /// Whether the cell is NULL.
+    pub const fn is_null(&self, slot: usize) -> bool {
+        (self.present | self.odd) >> slot & 1 == 0
     }
 }
 
@@ -141,19 +176,28 @@ impl Batch {
 
     /// The cell of an integer column, if it is an integer. `column` counts all columns of the request.
     pub fn int(&self, row: usize, column: usize) -> Option<i64> {
-        let slot = self.slots[column];
-        (self.present[row] >> slot & 1 == 1).then(|| self.values[row * self.width + slot])
+        self.ints(row).get(self.slots[column])
     }
 
     /// Whether the cell of an integer column is NULL.
     pub fn is_null(&self, row: usize, column: usize) -> bool {
-        let slot = self.slots[column];
-        (self.present[row] | self.odd[row]) >> slot & 1 == 0
+        self.ints(row).is_null(self.slots[column])
+    }
+
+    /// The cells of all integer columns.
+    pub fn ints(&self, row: usize) -> Cells<'_> {
+        let values = &self.values[row * self.width..][..self.width];
+        Cells { values, present: self.present[row], odd: self.odd[row] }
     }
 
     /// The cell of a text column, if it is text.
-    pub fn text(&self, row: usize, column: usize) -> Option<std::borrow::Cow<'_, str>> {
+    pub fn text(&self, row: usize, column: usize) -> Option<Cow<'_, str>> {
         self.texts[self.slots[column]].get(row)
+    }
+
+    /// The bytes of the cell of a text column, if it is text.
+    pub fn text_bytes(&self, row: usize, column: usize) -> Option<&[u8]> {
+        self.texts[self.slots[column]].bytes(row)
     }
 
     /// How many text columns there are.
@@ -168,10 +212,21 @@ impl Batch {
 
     /// Adds a row, whose texts are already there.
     pub fn end_row(&mut self, ints: &RowInts) {
-        self.values.extend_from_slice(&ints.values);
-        self.present.push(ints.present);
-        self.odd.push(ints.odd);
+        self.push_row(ints.values.iter().copied(), ints.present, ints.odd);
+    }
+
+    /// Adds a row, whose texts are already there: a value for every integer column, and bits by slot.
+    pub fn push_row(&mut self, values: impl Iterator<Item = i64>, present: u32, odd: u32) {
+        self.values.extend(values);
+        self.present.push(present);
+        self.odd.push(odd);
         self.rows += 1;
+    }
+
+    /// Replaces the integer of the last row in a slot.
+    pub fn set_last(&mut self, slot: usize, value: i64) {
+        let last = self.values.len() - self.width;
+        self.values[last + slot] = value;
     }
 
     /// Empties the batch and keeps its memory.

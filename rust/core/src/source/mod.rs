@@ -48,6 +48,11 @@ pub trait RowSource: Sync {
     /// About how many rows a table has, at no cost worth naming.
     fn expected_rows(&self, table: &TableInfo) -> Result<u64>;
 
+    /// Rows that a part probably does not exceed; 0 where nothing tells.
+    fn room(&self, _table: &TableInfo, _part: Part) -> Result<usize> {
+        Ok(0)
+    }
+
     /// Reads one part, batch by batch.
     fn read(
         &self,

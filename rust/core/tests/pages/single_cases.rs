@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use nsys_explain_core::source::batch::Wanted;
 use nsys_explain_core::source::{Part, RowSource};
 use rusqlite::Connection;
 
@@ -70,6 +71,49 @@ fn a_record_whose_header_does_not_fit_on_the_leaf() {
     // The last columns of a row with one huge value of text before them.
     sql += "UPDATE NVTX_EVENTS SET c1 = printf('%.*c', 70000, 'x') WHERE oid % 2 = 0;";
     assert_same(&sql, 5);
+}
+
+#[test]
+fn more_kinds_of_headers_than_are_remembered() {
+    // Each column takes one of ten types, at its own pace, so that headers come back after many others.
+    let value = |column: i64| {
+        let turn = format!("(i / {column} + {column}) % 10");
+        let texts = "substr('a text of some length', 1, i % 21)";
+        let numbers = "WHEN 0 THEN NULL WHEN 1 THEN 0 WHEN 2 THEN 1 WHEN 3 THEN -i WHEN 4 THEN 70000 + i";
+        let others = "WHEN 5 THEN i << 20 WHEN 6 THEN -i << 35 WHEN 7 THEN i << 50 WHEN 8 THEN i + 0.5";
+        format!("CASE {turn} {numbers} {others} ELSE {texts} END")
+    };
+    for columns in [3, 12, 20, 50, 64, 70] {
+        let names: Vec<String> = (1..=columns).map(|i| format!("c{i}")).collect();
+        let values: Vec<String> = (1..=columns).map(value).collect();
+        let sql = format!(
+            "PRAGMA page_size=1024;
+             CREATE TABLE NVTX_EVENTS ({}, real REAL, id INTEGER PRIMARY KEY, text TEXT);
+             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+             INSERT INTO NVTX_EVENTS SELECT {}, i % 3, 2 * i, substr('and one more', i % 12) FROM n;",
+            names.join(", "),
+            values.join(", ")
+        );
+        assert_same(&sql, 3000);
+    }
+}
+
+#[test]
+fn the_room_of_a_part_is_that_of_its_rows_where_row_ids_have_no_gaps() {
+    let insert = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000)
+                  INSERT INTO NVTX_EVENTS SELECT i, printf('%.*c', 60, 'x') FROM n;";
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = database(folder.path(), &format!("CREATE TABLE NVTX_EVENTS (start INT, text TEXT);{insert}"));
+    let opened = Opened::new(&path).expect("a sound file");
+    let pages = opened.pages().expect("a sound file").unwrap_or_else(|reason| panic!("{reason}"));
+    let (table, columns) = (opened.table("NVTX_EVENTS"), [Wanted::int("start")]);
+    let parts = pages.parts(table, 4).expect("parts");
+    assert_eq!(parts.len(), 4);
+    for (i, &part) in parts.iter().enumerate() {
+        let rows = rows(&pages, table, &columns, &[part]).expect("rows").len();
+        let room = pages.room(table, part).expect("room");
+        assert!(room == rows || i + 1 == parts.len() && room > rows, "{room} for {rows} rows");
+    }
 }
 
 #[test]

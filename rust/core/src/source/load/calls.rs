@@ -4,19 +4,14 @@
 
 use super::places::{GlobalKinds, LocalIds, Places};
 use super::texts::Strings;
-use super::{LoadOptions, Part, times};
+use super::{Columns, Filled, Fills, LoadOptions, Part, Stretch, times};
 use crate::model::events::{ApiCalls, CallKind};
-use crate::model::ints::{Ints, concat};
 use crate::source::batch::{Batch, Wanted};
 use crate::source::schema::TableInfo;
 
 /// Accepted calls of one part.
 #[derive(Debug, Default)]
 pub(super) struct CallPart {
-    start: Vec<i64>,
-    length: Ints,
-    correlation: Ints,
-    kind: Vec<u32>,
     /// Thread and the id of the name, by kind.
     kinds: LocalIds<(u32, Option<i64>)>,
     pub(super) threads: LocalIds<Option<i64>>,
@@ -32,22 +27,23 @@ impl Part for CallPart {
         Wanted::int("nameId"),
     ];
 
+    const FILLS: Fills = Fills::Calls;
+
     fn new(_table: &TableInfo) -> Self {
         Self::default()
     }
 
-    fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
+    fn add(&mut self, batch: &Batch, stretch: &mut Stretch<'_>, _options: &LoadOptions) {
         for row in 0..batch.rows() {
-            let int = |column: usize| batch.int(row, column);
+            let cells = batch.ints(row);
+            let int = |column: usize| cells.get(column);
             let Some((start, end)) = times(int(0), int(1)) else {
                 self.rejected += 1;
                 continue;
             };
-            let thread = self.threads.number(int(2));
-            self.start.push(start);
-            self.length.push(end - start);
-            self.correlation.push(int(3).unwrap_or(0));
-            self.kind.push(self.kinds.number((thread, int(4))));
+            let thread = self.threads.number(&int(2));
+            stretch.push(start, end - start, self.kinds.number(&(thread, int(4))));
+            stretch.correlation.push(int(3).unwrap_or(0));
         }
     }
 
@@ -57,7 +53,8 @@ impl Part for CallPart {
 }
 
 /// All calls.
-pub(super) fn fill(mut parts: Vec<CallPart>, places: &Places, strings: &mut Strings) -> ApiCalls {
+pub(super) fn fill(calls: Filled<CallPart>, places: &Places, strings: &mut Strings) -> ApiCalls {
+    let Filled { parts, mut columns } = calls;
     let mut kinds = GlobalKinds::default();
     let global: Vec<Vec<u32>> = parts
         .iter()
@@ -72,10 +69,7 @@ pub(super) fn fill(mut parts: Vec<CallPart>, places: &Places, strings: &mut Stri
                 .collect()
         })
         .collect();
-    let mut column = |take: fn(&mut CallPart) -> Ints| Ints::concat(parts.iter_mut().map(take).collect());
-    let length = column(|part| std::mem::take(&mut part.length));
-    let correlation = column(|part| std::mem::take(&mut part.correlation));
-    let start = concat(parts.iter_mut().map(|part| std::mem::take(&mut part.start)).collect(), |_, start| start);
-    let kind = concat(parts.into_iter().map(|part| part.kind).collect(), |part, kind: u32| global[part][kind as usize]);
+    columns.number_kinds(&global);
+    let Columns { start, length, kind, correlation, .. } = columns;
     ApiCalls { start, length, kind, correlation, kinds: kinds.into_values() }
 }

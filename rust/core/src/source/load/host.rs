@@ -4,19 +4,16 @@
 
 use super::places::{GlobalKinds, LocalIds, Places};
 use super::texts::Strings;
-use super::{LoadOptions, Part, time, times};
+use super::{Columns, Filled, Fills, LoadOptions, Part, Stretch, time, times};
 use crate::algo::join::NONE;
 use crate::model::events::{GraphNode, HostSpans, MemoryEvent, SpanKind};
-use crate::model::ints::{Ints, concat};
+use crate::model::ints::Ints;
 use crate::source::batch::{Batch, Wanted};
 use crate::source::schema::TableInfo;
 
 /// Accepted spans of one part.
 #[derive(Debug, Default)]
 pub(super) struct SpanPart {
-    start: Vec<i64>,
-    length: Ints,
-    kind: Vec<u32>,
     /// `globalTid`, the id of the name and `overheadType`, by kind.
     kinds: LocalIds<(Option<i64>, Option<i64>, Option<i64>)>,
     rejected: i64,
@@ -31,20 +28,21 @@ impl Part for SpanPart {
         Wanted::int("overheadType"),
     ];
 
+    const FILLS: Fills = Fills::Spans;
+
     fn new(_table: &TableInfo) -> Self {
         Self::default()
     }
 
-    fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
+    fn add(&mut self, batch: &Batch, stretch: &mut Stretch<'_>, _options: &LoadOptions) {
         for row in 0..batch.rows() {
-            let int = |column: usize| batch.int(row, column);
+            let cells = batch.ints(row);
+            let int = |column: usize| cells.get(column);
             let Some((start, end)) = times(int(0), int(1)) else {
                 self.rejected += 1;
                 continue;
             };
-            self.start.push(start);
-            self.length.push(end - start);
-            self.kind.push(self.kinds.number((int(2), int(3), int(4))));
+            stretch.push(start, end - start, self.kinds.number(&(int(2), int(3), int(4))));
         }
     }
 
@@ -61,7 +59,8 @@ impl SpanPart {
 }
 
 /// All spans of a table.
-pub(super) fn spans(mut parts: Vec<SpanPart>, places: &Places, strings: &mut Strings) -> HostSpans {
+pub(super) fn spans(spans: Filled<SpanPart>, places: &Places, strings: &mut Strings) -> HostSpans {
+    let Filled { parts, mut columns } = spans;
     let mut kinds = GlobalKinds::default();
     let global: Vec<Vec<u32>> = parts
         .iter()
@@ -75,28 +74,24 @@ pub(super) fn spans(mut parts: Vec<SpanPart>, places: &Places, strings: &mut Str
                 .collect()
         })
         .collect();
-    let length = Ints::concat(parts.iter_mut().map(|part| std::mem::take(&mut part.length)).collect());
-    let start = concat(parts.iter_mut().map(|part| std::mem::take(&mut part.start)).collect(), |_, start| start);
-    let kind = concat(parts.into_iter().map(|part| part.kind).collect(), |part, kind: u32| global[part][kind as usize]);
+    columns.number_kinds(&global);
+    let Columns { start, length, kind, .. } = columns;
     HostSpans { start, length, kind, kinds: kinds.into_values() }
 }
 
 /// The spans of a table on threads that occur elsewhere: others, such as idle pool threads, explain no wait.
-pub(super) fn spans_of_known_threads(parts: Vec<SpanPart>, places: &Places, strings: &mut Strings) -> HostSpans {
-    let known = |part: SpanPart| {
-        let is_known: Vec<bool> = part.kinds.values().iter().map(|kind| places.known(kind.0).0 != NONE).collect();
-        if is_known.iter().all(|known| *known) {
-            return part;
-        }
-        let mut kept = SpanPart { kinds: part.kinds, ..SpanPart::default() };
-        for (row, &kind) in part.kind.iter().enumerate().filter(|(_, kind)| is_known[**kind as usize]) {
-            kept.start.push(part.start[row]);
-            kept.length.push(part.length.get(row));
-            kept.kind.push(kind);
-        }
-        kept
-    };
-    spans(parts.into_iter().map(known).collect(), places, strings)
+pub(super) fn spans_of_known_threads(spans: Filled<SpanPart>, places: &Places, strings: &mut Strings) -> HostSpans {
+    let all = self::spans(spans, places, strings);
+    let is_known: Vec<bool> = all.kinds.iter().map(|kind| kind.thread != NONE).collect();
+    if is_known.iter().all(|known| *known) {
+        return all;
+    }
+    let kept = || (0..all.len()).filter(|&row| is_known[all.kind[row] as usize]);
+    let mut length = Ints::default();
+    kept().for_each(|row| length.push(all.length.get(row)));
+    let start = kept().map(|row| all.start[row]).collect();
+    let kind = kept().map(|row| all.kind[row]).collect();
+    HostSpans { start, length, kind, kinds: all.kinds }
 }
 
 /// Memory events of one part.
@@ -120,9 +115,10 @@ impl Part for MemoryPart {
         Self::default()
     }
 
-    fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
+    fn add(&mut self, batch: &Batch, _stretch: &mut Stretch<'_>, _options: &LoadOptions) {
         for row in 0..batch.rows() {
-            let int = |column: usize| batch.int(row, column);
+            let cells = batch.ints(row);
+            let int = |column: usize| cells.get(column);
             let (Some(at), Some(bytes), Some(operation)) = (time(int(0)), int(3), int(5)) else {
                 self.rejected += 1;
                 continue;
@@ -166,9 +162,10 @@ impl Part for NodePart {
         Self::default()
     }
 
-    fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
+    fn add(&mut self, batch: &Batch, _stretch: &mut Stretch<'_>, _options: &LoadOptions) {
         for row in 0..batch.rows() {
-            let int = |column: usize| batch.int(row, column);
+            let cells = batch.ints(row);
+            let int = |column: usize| cells.get(column);
             let (Some(at), Some(id)) = (time(int(0)), int(2)) else {
                 self.rejected += 1;
                 continue;

@@ -1,6 +1,7 @@
 //! Fills the event columns: every needed table is read once, split over threads.
 
 mod calls;
+mod columns;
 mod host;
 mod ops;
 mod places;
@@ -9,7 +10,6 @@ mod texts;
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
 use regex::Regex;
 
 use super::batch::{Batch, Wanted};
@@ -21,6 +21,7 @@ use crate::model::events::{Events, Labels};
 use crate::phase_map::PhaseMap;
 
 use calls::CallPart;
+use columns::{Columns, Fills, Stretch};
 use host::{MemoryPart, NodePart, SpanPart};
 use ops::{CopyPart, KernelPart, OpPart};
 use places::Places;
@@ -117,6 +118,8 @@ pub struct Loaded {
 trait Part: Send {
     /// The columns to read.
     const COLUMNS: &'static [Wanted];
+    /// The columns to fill.
+    const FILLS: Fills = Fills::Nothing;
     /// The columns to read for these options.
     fn columns(_options: &LoadOptions) -> Vec<Wanted> {
         Self::COLUMNS.to_vec()
@@ -124,10 +127,29 @@ trait Part: Send {
     /// An empty part of a table.
     fn new(table: &TableInfo) -> Self;
     /// Adds the rows of a batch.
-    fn add(&mut self, batch: &Batch, options: &LoadOptions);
+    fn add(&mut self, batch: &Batch, stretch: &mut Stretch<'_>, options: &LoadOptions);
     /// Rows that were not accepted.
     fn rejected(&self) -> i64 {
         0
+    }
+}
+
+/// The parts of a table with the columns that they filled.
+struct Filled<P> {
+    parts: Vec<P>,
+    columns: Columns,
+}
+
+impl<P> Default for Filled<P> {
+    fn default() -> Self {
+        Self { parts: Vec::new(), columns: Columns::default() }
+    }
+}
+
+impl<P> Filled<P> {
+    /// The parts with the kinds of their rows.
+    fn kinds(&self) -> impl Iterator<Item = (&P, &[u32])> {
+        self.parts.iter().zip(self.columns.kinds_of_parts())
     }
 }
 
@@ -144,40 +166,41 @@ pub fn load(
     let (rejected, rows) = (BTreeMap::new(), BTreeMap::new());
     let mut reader = Reader { source, options, progress, also_reads: &[], rejected, rows };
     reader.expect(schema)?;
-    let texts: Vec<TextPart> = reader.table(schema.table("StringIds"))?;
-    let kernels: Vec<KernelPart> = reader.table(schema.kernel_table())?;
-    let copies: Vec<CopyPart> = reader.table(schema.table(MEMCPY))?;
-    let sets: Vec<OpPart> = reader.table(schema.table(MEMSET))?;
-    let graphs: Vec<OpPart> = reader.table(schema.table(GRAPH_TRACE))?;
+    let texts: Filled<TextPart> = reader.table(schema.table("StringIds"))?;
+    let kernels: Filled<KernelPart> = reader.table(schema.kernel_table())?;
+    let copies: Filled<CopyPart> = reader.table(schema.table(MEMCPY))?;
+    let sets: Filled<OpPart> = reader.table(schema.table(MEMSET))?;
+    let graphs: Filled<OpPart> = reader.table(schema.table(GRAPH_TRACE))?;
     // Who calls CUDA tells the process of ops that do not name theirs.
     let lacks_process = {
-        let copies = copies.iter().map(|part| &part.ops);
-        let mut parts = kernels.iter().map(|part| &part.ops).chain(copies).chain(&sets).chain(&graphs);
-        parts.any(OpPart::lacks_process)
+        let copies = copies.parts.iter().map(|part| &part.ops);
+        let kernels = kernels.parts.iter().map(|part| &part.ops);
+        kernels.chain(copies).chain(&sets.parts).chain(&graphs.parts).any(OpPart::lacks_process)
     };
     reader.also_reads = if lacks_process { &[RUNTIME] } else { &[] };
-    let calls: Vec<CallPart> = reader.table(schema.table(RUNTIME))?;
-    let ranges: Vec<RangePart> = reader.table(schema.table(NVTX))?;
-    let os_calls: Vec<SpanPart> = reader.table(schema.table(OSRT))?;
-    let overheads: Vec<SpanPart> = reader.table(schema.table(OVERHEAD))?;
-    let profiler: Vec<SpanPart> = reader.table(schema.table(PROFILER))?;
-    let memory: Vec<MemoryPart> = reader.table(schema.table(MEMORY))?;
-    let nodes: Vec<NodePart> = reader.table(schema.table(NODES))?;
+    let calls: Filled<CallPart> = reader.table(schema.table(RUNTIME))?;
+    let ranges: Filled<RangePart> = reader.table(schema.table(NVTX))?;
+    let os_calls: Filled<SpanPart> = reader.table(schema.table(OSRT))?;
+    let overheads: Filled<SpanPart> = reader.table(schema.table(OVERHEAD))?;
+    let profiler: Filled<SpanPart> = reader.table(schema.table(PROFILER))?;
+    let memory: Filled<MemoryPart> = reader.table(schema.table(MEMORY))?;
+    let nodes: Filled<NodePart> = reader.table(schema.table(NODES))?;
     let labels = labels(source, schema)?;
     progress.start_computing();
     progress.check()?;
 
     let loaded = progress.timed("number ids and join parts", || {
         let op_parts = || {
-            let copies = copies.iter().map(|part| &part.ops);
-            kernels.iter().map(|part| &part.ops).chain(copies).chain(&sets).chain(&graphs)
+            let copies = copies.kinds().map(|(part, kinds)| (&part.ops, kinds));
+            let kernels = kernels.kinds().map(|(part, kinds)| (&part.ops, kinds));
+            kernels.chain(copies).chain(sets.kinds()).chain(graphs.kinds())
         };
-        let others = if options.os_calls == OsCalls::OfAllThreads { os_calls.as_slice() } else { &[] };
-        let places = Places::new(op_parts(), &calls, &ranges, others, devices);
+        let others = if options.os_calls == OsCalls::OfAllThreads { os_calls.parts.as_slice() } else { &[] };
+        let places = Places::new(op_parts().map(|(part, _)| part), &calls.parts, &ranges.parts, others, devices);
         let mut loaded = Loaded { rejected: reader.rejected, rows: reader.rows, ..Loaded::default() };
         loaded.events.ops_without_process = places.ops_without_process(op_parts());
         loaded.partly_mapped_devices = places.partly_mapped;
-        let mut strings = Strings::new(texts);
+        let mut strings = Strings::new(texts.parts);
         let events = &mut loaded.events;
         (events.kernels, events.kernel_nodes) = ops::kernels(kernels, &places, &mut strings);
         (events.copies, events.copy_bytes) = ops::copies(copies, &places);
@@ -188,8 +211,8 @@ pub fn load(
         events.os_calls = host::spans_of_known_threads(os_calls, &places, &mut strings);
         events.overheads = host::spans(overheads, &places, &mut strings);
         events.profiler = host::spans(profiler, &places, &mut strings);
-        events.memory = host::memory(memory, &places);
-        events.graph_nodes = host::nodes(nodes, &places);
+        events.memory = host::memory(memory.parts, &places);
+        events.graph_nodes = host::nodes(nodes.parts, &places);
         events.labels = labels;
         events.names = strings.into_names();
         events.window = options.window;
@@ -244,31 +267,31 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn table<P: Part>(&mut self, table: Option<&TableInfo>) -> Result<Vec<P>> {
+    fn table<P: Part>(&mut self, table: Option<&TableInfo>) -> Result<Filled<P>> {
         let is_wanted = |name: &str| self.options.reads(name) || self.also_reads.contains(&name);
-        let Some(table) = table.filter(|table| is_wanted(&table.name)) else { return Ok(Vec::new()) };
+        let Some(table) = table.filter(|table| is_wanted(&table.name)) else { return Ok(Filled::default()) };
         let parts = self.source.parts(table, pieces())?;
+        let rooms: Vec<usize> = parts.iter().map(|&part| self.source.room(table, part)).collect::<Result<_>>()?;
         let columns = P::columns(self.options);
-        let read_part = |part| {
+        let read_part = |number: usize, stretch: &mut Stretch<'_>| {
             let mut filled = P::new(table);
             let mut rows = 0;
-            self.source.read(table, &columns, part, &mut |batch| {
-                filled.add(batch, self.options);
+            self.source.read(table, &columns, parts[number], &mut |batch| {
+                filled.add(batch, stretch, self.options);
                 rows += batch.rows();
                 self.progress.advance(batch.rows() as u64)
             })?;
-            Ok((filled, rows))
+            Ok::<_, Error>((filled, rows))
         };
-        let read: Vec<(P, usize)> = self.progress.timed(&format!("read {}", table.name), || {
-            parts.into_par_iter().map(read_part).collect::<Result<_, Error>>()
-        })?;
+        let (columns, read) =
+            self.progress.timed(&format!("read {}", table.name), || Columns::fill(P::FILLS, &rooms, read_part))?;
         let rows: usize = read.iter().map(|(_, rows)| rows).sum();
         self.rows.insert(table.name.clone(), i64::try_from(rows).unwrap_or(i64::MAX));
         let rejected: i64 = read.iter().map(|(part, _)| part.rejected()).sum();
         if rejected > 0 {
             self.rejected.insert(table.name.clone(), rejected);
         }
-        Ok(read.into_iter().map(|(part, _)| part).collect())
+        Ok(Filled { parts: read.into_iter().map(|(part, _)| part).collect(), columns })
     }
 }
 

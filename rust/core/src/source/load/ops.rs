@@ -4,20 +4,16 @@
 
 use super::places::{GlobalKinds, LocalIds, OpPlace, Places};
 use super::texts::Strings;
-use super::{LoadOptions, Part, times};
+use super::{Columns, Filled, Fills, LoadOptions, Part, Stretch, times};
 use crate::algo::join::NONE;
 use crate::model::events::{CopyKind, NO_BYTES, OpKind, Ops};
-use crate::model::ints::{Ints, concat};
-use crate::source::batch::{Batch, Wanted};
+use crate::model::ints::Ints;
+use crate::source::batch::{Batch, Cells, Wanted};
 use crate::source::schema::TableInfo;
 
 /// Accepted ops of one part.
 #[derive(Debug, Default)]
 pub(super) struct OpPart {
-    start: Vec<i64>,
-    length: Ints,
-    correlation: Ints,
-    pub(super) kind: Vec<u32>,
     /// Place of the op and the id of its name, by kind.
     pub(super) kinds: LocalIds<(u32, Option<i64>)>,
     pub(super) places: LocalIds<OpPlace>,
@@ -36,13 +32,13 @@ impl OpPart {
     /// Adds a row, and tells whether it was accepted.
     fn add_row(
         &mut self,
-        batch: &Batch,
-        row: usize,
+        cells: Cells<'_>,
         name: Option<i64>,
         copy: Option<CopyKind>,
+        stretch: &mut Stretch<'_>,
         options: &LoadOptions,
     ) -> bool {
-        let int = |column: usize| batch.int(row, column);
+        let int = |column: usize| cells.get(column);
         let stream = self.stream_at.and_then(int);
         let device = int(2);
         let accepted =
@@ -56,11 +52,9 @@ impl OpPart {
         }
         let in_graph = int(5).is_some_and(|node| node != 0);
         let place = OpPlace { process: int(3), device, in_graph, graph_id: int(6).unwrap_or(0), stream, copy };
-        let place = self.places.number(place);
-        self.start.push(start);
-        self.length.push(end - start);
-        self.correlation.push(int(4).unwrap_or(0));
-        self.kind.push(self.kinds.number((place, name)));
+        let place = self.places.number(&place);
+        stretch.push(start, end - start, self.kinds.number(&(place, name)));
+        stretch.correlation.push(int(4).unwrap_or(0));
         true
     }
 }
@@ -76,6 +70,8 @@ impl Part for OpPart {
         Wanted::int("graphId"),
     ];
 
+    const FILLS: Fills = Fills::Calls;
+
     fn new(table: &TableInfo) -> Self {
         Self { tells_device: table.has("deviceId"), ..Self::default() }
     }
@@ -84,10 +80,10 @@ impl Part for OpPart {
         with_stream(Self::COLUMNS, options)
     }
 
-    fn add(&mut self, batch: &Batch, options: &LoadOptions) {
+    fn add(&mut self, batch: &Batch, stretch: &mut Stretch<'_>, options: &LoadOptions) {
         self.stream_at = options.streams.then_some(Self::COLUMNS.len());
         for row in 0..batch.rows() {
-            self.add_row(batch, row, None, None, options);
+            self.add_row(batch.ints(row), None, None, stretch, options);
         }
     }
 
@@ -105,8 +101,6 @@ fn with_stream(columns: &[Wanted], options: &LoadOptions) -> Vec<Wanted> {
 #[derive(Debug, Default)]
 pub(super) struct KernelPart {
     pub(super) ops: OpPart,
-    /// `graphNodeId` of each, where it is wanted.
-    nodes: Ints,
 }
 
 impl Part for KernelPart {
@@ -122,20 +116,24 @@ impl Part for KernelPart {
         Wanted::int("shortName"),
     ];
 
+    /// Their graph nodes as well, where they are wanted.
+    const FILLS: Fills = Fills::All;
+
     fn new(table: &TableInfo) -> Self {
-        Self { ops: OpPart::new(table), nodes: Ints::default() }
+        Self { ops: OpPart::new(table) }
     }
 
     fn columns(options: &LoadOptions) -> Vec<Wanted> {
         with_stream(Self::COLUMNS, options)
     }
 
-    fn add(&mut self, batch: &Batch, options: &LoadOptions) {
+    fn add(&mut self, batch: &Batch, stretch: &mut Stretch<'_>, options: &LoadOptions) {
         self.ops.stream_at = options.streams.then_some(Self::COLUMNS.len());
         for row in 0..batch.rows() {
-            let name = batch.int(row, 7).or_else(|| batch.int(row, 8));
-            if self.ops.add_row(batch, row, name, None, options) && options.graph_nodes {
-                self.nodes.push(batch.int(row, 5).unwrap_or(0));
+            let cells = batch.ints(row);
+            let name = cells.get(7).or(cells.get(8));
+            if self.ops.add_row(cells, name, None, stretch, options) && options.graph_nodes {
+                stretch.more.push(cells.get(5).unwrap_or(0));
             }
         }
     }
@@ -149,7 +147,6 @@ impl Part for KernelPart {
 #[derive(Debug, Default)]
 pub(super) struct CopyPart {
     pub(super) ops: OpPart,
-    bytes: Ints,
 }
 
 impl Part for CopyPart {
@@ -167,21 +164,25 @@ impl Part for CopyPart {
         Wanted::int("bytes"),
     ];
 
+    /// Their bytes as well.
+    const FILLS: Fills = Fills::All;
+
     fn new(table: &TableInfo) -> Self {
-        Self { ops: OpPart::new(table), bytes: Ints::default() }
+        Self { ops: OpPart::new(table) }
     }
 
     fn columns(options: &LoadOptions) -> Vec<Wanted> {
         with_stream(Self::COLUMNS, options)
     }
 
-    fn add(&mut self, batch: &Batch, options: &LoadOptions) {
+    fn add(&mut self, batch: &Batch, stretch: &mut Stretch<'_>, options: &LoadOptions) {
         self.ops.stream_at = options.streams.then_some(Self::COLUMNS.len());
         for row in 0..batch.rows() {
-            let int = |column: usize| batch.int(row, column);
+            let cells = batch.ints(row);
+            let int = |column: usize| cells.get(column);
             let copy = CopyKind { direction: int(7), source: int(8), destination: int(9) };
-            if self.ops.add_row(batch, row, None, Some(copy), options) {
-                self.bytes.push(int(10).filter(|&bytes| bytes >= 0).unwrap_or(NO_BYTES));
+            if self.ops.add_row(cells, None, Some(copy), stretch, options) {
+                stretch.more.push(int(10).filter(|&bytes| bytes >= 0).unwrap_or(NO_BYTES));
             }
         }
     }
@@ -191,11 +192,15 @@ impl Part for CopyPart {
     }
 }
 
-/// The ops of a table; `name` numbers the names of kernels, and other ops have none.
-fn fill(mut parts: Vec<OpPart>, places: &Places, mut name: impl FnMut(Option<i64>) -> u32) -> Ops {
+/// The ops of a table, and one more number of each; `name` numbers the names of kernels, and other ops have none.
+fn fill<'a>(
+    parts: impl Iterator<Item = &'a OpPart>,
+    mut columns: Columns,
+    places: &Places,
+    mut name: impl FnMut(Option<i64>) -> u32,
+) -> (Ops, Ints) {
     let mut kinds = GlobalKinds::default();
     let global: Vec<Vec<u32>> = parts
-        .iter()
         .map(|part| {
             let local = part.kinds.values().iter();
             local
@@ -215,27 +220,22 @@ fn fill(mut parts: Vec<OpPart>, places: &Places, mut name: impl FnMut(Option<i64
                 .collect()
         })
         .collect();
-    let mut column = |take: fn(&mut OpPart) -> Ints| Ints::concat(parts.iter_mut().map(take).collect());
-    let length = column(|part| std::mem::take(&mut part.length));
-    let correlation = column(|part| std::mem::take(&mut part.correlation));
-    let start = concat(parts.iter_mut().map(|part| std::mem::take(&mut part.start)).collect(), |_, start| start);
-    let kind = concat(parts.into_iter().map(|part| part.kind).collect(), |part, kind: u32| global[part][kind as usize]);
-    Ops { start, length, kind, correlation, kinds: kinds.into_values() }
+    columns.number_kinds(&global);
+    let Columns { start, length, kind, correlation, more, .. } = columns;
+    (Ops { start, length, kind, correlation, kinds: kinds.into_values() }, more)
 }
 
 /// The ops of a table without names.
-pub(super) fn plain(parts: Vec<OpPart>, places: &Places) -> Ops {
-    fill(parts, places, |_| NONE)
+pub(super) fn plain(ops: Filled<OpPart>, places: &Places) -> Ops {
+    fill(ops.parts.iter(), ops.columns, places, |_| NONE).0
 }
 
 /// The kernels, and the graph node of each where that is wanted.
-pub(super) fn kernels(mut parts: Vec<KernelPart>, places: &Places, strings: &mut Strings) -> (Ops, Ints) {
-    let nodes = Ints::concat(parts.iter_mut().map(|part| std::mem::take(&mut part.nodes)).collect());
-    (fill(parts.into_iter().map(|part| part.ops).collect(), places, |id| strings.name(id)), nodes)
+pub(super) fn kernels(kernels: Filled<KernelPart>, places: &Places, strings: &mut Strings) -> (Ops, Ints) {
+    fill(kernels.parts.iter().map(|part| &part.ops), kernels.columns, places, |id| strings.name(id))
 }
 
 /// The copies, and the bytes of each.
-pub(super) fn copies(mut parts: Vec<CopyPart>, places: &Places) -> (Ops, Ints) {
-    let bytes = Ints::concat(parts.iter_mut().map(|part| std::mem::take(&mut part.bytes)).collect());
-    (plain(parts.into_iter().map(|part| part.ops).collect(), places), bytes)
+pub(super) fn copies(copies: Filled<CopyPart>, places: &Places) -> (Ops, Ints) {
+    fill(copies.parts.iter().map(|part| &part.ops), copies.columns, places, |_| NONE)
 }

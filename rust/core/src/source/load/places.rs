@@ -1,8 +1,8 @@
 //! Ids on their way to dense numbers: numbered per part while reading, then over the whole trace in ascending order.
 
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::calls::CallPart;
 use super::host::SpanPart;
@@ -13,30 +13,39 @@ use crate::model::events::{CopyKind, Events, Process};
 use crate::model::ids::{Device, ProcessKey};
 use crate::source::metadata::DeviceMap;
 
-/// Distinct ids of one part, numbered in order of arrival. Consecutive rows mostly repeat the last id.
+/// Distinct ids of one part, numbered in order of arrival. Rows mostly repeat the last id, or one of a few.
 #[derive(Debug)]
 pub(super) struct LocalIds<K> {
     index: FxHashMap<K, u32>,
     values: Vec<K>,
     last: u32,
+    /// Numbers of the ids that came last, each at a place that its hash tells.
+    recent: [u32; RECENT],
 }
+
+/// How many recent ids are looked at before all.
+const RECENT: usize = 256;
 
 impl<K> Default for LocalIds<K> {
     fn default() -> Self {
-        Self { index: FxHashMap::default(), values: Vec::new(), last: 0 }
+        Self { index: FxHashMap::default(), values: Vec::new(), last: 0, recent: [0; RECENT] }
     }
 }
 
 impl<K: Copy + Eq + Hash> LocalIds<K> {
     /// The number of an id.
-    pub(super) fn number(&mut self, id: K) -> u32 {
-        if self.values.get(self.last as usize) == Some(&id) {
-            return self.last;
-        }
-        let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-        self.last = *self.index.entry(id).or_insert(next);
-        if self.last == next {
-            self.values.push(id);
+    pub(super) fn number(&mut self, id: &K) -> u32 {
+        if self.values.get(self.last as usize) != Some(id) {
+            let hash = FxBuildHasher.hash_one(id).to_le_bytes()[0];
+            let recent = &mut self.recent[usize::from(hash)];
+            if self.values.get(*recent as usize) != Some(id) {
+                let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+                *recent = *self.index.entry(*id).or_insert(next);
+                if *recent == next {
+                    self.values.push(*id);
+                }
+            }
+            self.last = *recent;
         }
         self.last
     }
@@ -162,15 +171,15 @@ impl Places {
     }
 
     /// Ops whose process is neither told nor certain.
-    pub(super) fn ops_without_process<'a>(&self, ops: impl Iterator<Item = &'a OpPart>) -> usize {
+    pub(super) fn ops_without_process<'a>(&self, ops: impl Iterator<Item = (&'a OpPart, &'a [u32])>) -> usize {
         if self.sole_caller.is_some() {
             return 0;
         }
-        let without = ops.map(|part| {
+        let without = ops.map(|(part, of_part)| {
             let places = part.places.values();
             let kinds = part.kinds.values().iter();
             let unknown: Vec<bool> = kinds.map(|&(place, _)| places[place as usize].process.is_none()).collect();
-            part.kind.iter().filter(|&&kind| unknown[kind as usize]).count()
+            of_part.iter().filter(|&&kind| unknown[kind as usize]).count()
         });
         without.sum()
     }

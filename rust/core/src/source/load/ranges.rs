@@ -6,14 +6,13 @@ use regex::Regex;
 use rustc_hash::FxHashMap;
 
 use super::places::{GlobalKinds, LocalIds, Places};
-use super::texts::Strings;
-use super::{LoadOptions, Part, time};
+use super::texts::{RecentTexts, Strings};
+use super::{Columns, Filled, Fills, LoadOptions, Part, Stretch, time};
 use crate::algo::join::NONE;
 use crate::model::events::{Events, MarkedRange, NO_PHASE, Payload, RangeKind};
-use crate::model::ints::{Ints, concat};
 use crate::model::step_mark::StepMark;
 use crate::model::strings::{Interner, normalised_range_name};
-use crate::source::batch::{Batch, Wanted};
+use crate::source::batch::{Batch, Wanted, decoded};
 use crate::source::schema::TableInfo;
 
 const RANGE_TYPES: [i64; 4] = [59, 60, 70, 71];
@@ -38,12 +37,10 @@ struct LocalKind {
 /// Accepted ranges of one part.
 #[derive(Debug, Default)]
 pub(super) struct RangePart {
-    start: Vec<i64>,
-    length: Ints,
-    kind: Vec<u32>,
     kinds: LocalIds<LocalKind>,
     pub(super) threads: LocalIds<Option<i64>>,
     texts: Interner,
+    told: RecentTexts<Told>,
     raw_texts: Interner,
     registered: LocalIds<Option<i64>>,
     domain_names: Vec<(Option<i64>, i64, DomainName)>,
@@ -54,6 +51,26 @@ pub(super) struct RangePart {
     payload_ids: Vec<(u32, i64)>,
     open: i64,
     rejected: i64,
+}
+
+/// What the raw text of a range tells.
+#[derive(Debug)]
+struct Told {
+    /// The normalised name among the texts of the part.
+    name: u32,
+    phase: u16,
+    /// Few texts mark steps.
+    mark: Option<Box<StepMark>>,
+}
+
+impl Told {
+    fn new(text: &str, texts: &mut Interner, options: &LoadOptions) -> Self {
+        Self {
+            name: texts.intern(&normalised_range_name(text)),
+            phase: options.phases.as_ref().map_or(NO_PHASE, |phases| phases.find(text)),
+            mark: mark(text, options).map(Box::new),
+        }
+    }
 }
 
 /// A domain's name, as text or as a registered string.
@@ -77,14 +94,16 @@ impl Part for RangePart {
         Wanted::text("jsonText"),
     ];
 
+    const FILLS: Fills = Fills::Spans;
+
     fn new(_table: &TableInfo) -> Self {
         Self::default()
     }
 
-    fn add(&mut self, batch: &Batch, options: &LoadOptions) {
+    fn add(&mut self, batch: &Batch, stretch: &mut Stretch<'_>, options: &LoadOptions) {
         for row in 0..batch.rows() {
-            match batch.int(row, 2) {
-                Some(kind) if RANGE_TYPES.contains(&kind) => self.add_range(batch, row, options),
+            match batch.ints(row).get(2) {
+                Some(kind) if RANGE_TYPES.contains(&kind) => self.add_range(batch, row, stretch, options),
                 Some(DOMAIN_CREATE) => self.add_domain(batch, row),
                 Some(_) => {}
                 None => self.rejected += 1,
@@ -98,15 +117,16 @@ impl Part for RangePart {
 }
 
 impl RangePart {
-    fn add_range(&mut self, batch: &Batch, row: usize, options: &LoadOptions) {
-        let int = |column: usize| batch.int(row, column);
+    fn add_range(&mut self, batch: &Batch, row: usize, stretch: &mut Stretch<'_>, options: &LoadOptions) {
+        let cells = batch.ints(row);
+        let int = |column: usize| cells.get(column);
         let Some(start) = time(int(0)) else {
             self.rejected += 1;
             return;
         };
         let Some(end) = time(int(1)) else {
             // NULL means that the range was still open when the capture ended; any other value is damage.
-            if batch.is_null(row, 1) {
+            if cells.is_null(1) {
                 self.open += 1;
             } else {
                 self.rejected += 1;
@@ -118,11 +138,7 @@ impl RangePart {
             return;
         }
         let tid = int(3);
-        let text = batch.text(row, 8);
-        let range = u32::try_from(self.start.len()).unwrap_or(NONE);
-        if let Some(mark) = text.as_deref().and_then(|text| mark(text, options)) {
-            self.marks.push(MarkedRange { range, mark });
-        }
+        let range = u32::try_from(stretch.len()).unwrap_or(NONE);
         if let Some(json) = batch.text(row, 9) {
             self.payloads.extend(payload(&json, range));
         } else if let Some(id) = int(7) {
@@ -130,21 +146,26 @@ impl RangePart {
         }
         // Raw names are as many as ranges: those of ranges outside of the window are not kept.
         let keeps_raw = options.raw_names && options.window.is_none_or(|(from, to)| start < to && end > from);
-        let phase = |text: &str| options.phases.as_ref().map_or(NO_PHASE, |phases| phases.find(text));
-        let kind = LocalKind {
-            thread: self.threads.number(tid),
+        let mut kind = LocalKind {
+            thread: self.threads.number(&tid),
             domain: int(6).unwrap_or(0),
             crosses_threads: int(4).is_some_and(|other| other != 0 && Some(other) != tid),
-            phase: text.as_deref().map_or(NO_PHASE, phase),
-            raw: text.as_deref().filter(|_| keeps_raw).map_or(NONE, |text| self.raw_texts.intern(text)),
-            name: match text {
-                Some(text) => self.texts.intern(&normalised_range_name(&text)),
-                None => self.registered.number(int(5)) | REGISTERED,
-            },
+            phase: NO_PHASE,
+            raw: NONE,
+            name: NONE,
         };
-        self.start.push(start);
-        self.length.push(end - start);
-        self.kind.push(self.kinds.number(kind));
+        if let Some(bytes) = batch.text_bytes(row, 8) {
+            let texts = &mut self.texts;
+            let told = self.told.of(bytes, |text| Told::new(text, texts, options));
+            (kind.name, kind.phase) = (told.name, told.phase);
+            self.marks.extend(told.mark.as_deref().map(|&mark| MarkedRange { range, mark }));
+            if keeps_raw {
+                kind.raw = self.raw_texts.intern(&decoded(bytes));
+            }
+        } else {
+            kind.name = self.registered.number(&int(5)) | REGISTERED;
+        }
+        stretch.push(start, end - start, self.kinds.number(&kind));
     }
 
     fn add_domain(&mut self, batch: &Batch, row: usize) {
@@ -185,30 +206,28 @@ fn compiled(pattern: &str) -> Regex {
 
 /// All ranges, with their names and domains.
 pub(super) fn fill(
-    mut parts: Vec<RangePart>,
+    filled: Filled<RangePart>,
     places: &Places,
     strings: &Strings,
     options: &LoadOptions,
     events: &mut Events,
 ) {
-    let domain_names = domain_names(&parts, places, strings);
+    let domain_names = domain_names(&filled.parts, places, strings);
     let Events { ranges, range_names, raw_range_names, domains, payloads, .. } = events;
     let mut kinds = GlobalKinds::default();
-    let mut global: Vec<Vec<u32>> = Vec::with_capacity(parts.len());
+    let mut global: Vec<Vec<u32>> = Vec::with_capacity(filled.parts.len());
     let mut marks: Vec<MarkedRange> = Vec::new();
     let mut before = 0;
-    for part in &mut parts {
+    for (part, of_part) in filled.kinds() {
         let shifted = |range: u32| range.saturating_add(before);
-        let registered_marks = registered_marks(part, strings, options);
+        let registered_marks = registered_marks(part, of_part, strings, options);
         marks.extend(part.marks.iter().chain(&registered_marks).map(|m| MarkedRange { range: shifted(m.range), ..*m }));
         let by_id = |&(range, id): &(u32, i64)| strings.text(id).and_then(|json| payload(json, range));
         let all = part.payloads.iter().copied().chain(part.payload_ids.iter().filter_map(by_id));
         payloads.extend(all.map(|p| Payload { range: shifted(p.range), ..p }));
-        before = shifted(u32::try_from(part.start.len()).unwrap_or(NONE));
+        before = shifted(u32::try_from(of_part.len()).unwrap_or(NONE));
         let texts: Vec<u32> = part.texts.texts().iter().map(|text| range_names.intern(text)).collect();
-        part.texts = Interner::default();
         let raw_texts: Vec<u32> = part.raw_texts.texts().iter().map(|text| raw_range_names.intern(text)).collect();
-        part.raw_texts = Interner::default();
         let raw = |name: u32| registered_text(part.registered.values()[(name & !REGISTERED) as usize], strings);
         let mut kind = |local: &LocalKind| {
             let tid = part.threads.values()[local.thread as usize];
@@ -239,10 +258,10 @@ pub(super) fn fill(
         global.push(part.kinds.values().iter().map(&mut kind).collect());
         ranges.open += part.open;
     }
-    ranges.length = Ints::concat(parts.iter_mut().map(|part| std::mem::take(&mut part.length)).collect());
-    ranges.start = concat(parts.iter_mut().map(|part| std::mem::take(&mut part.start)).collect(), |_, start| start);
-    let local = parts.into_iter().map(|part| part.kind).collect();
-    ranges.kind = concat(local, |part, kind: u32| global[part][kind as usize]);
+    let Filled { parts, mut columns } = filled;
+    drop(parts);
+    columns.number_kinds(&global);
+    Columns { start: ranges.start, length: ranges.length, kind: ranges.kind, .. } = columns;
     ranges.kinds = kinds.into_values();
     marks.sort_by_key(|mark| mark.range);
     payloads.sort_by_key(|payload| payload.range);
@@ -250,7 +269,7 @@ pub(super) fn fill(
 }
 
 /// Ranges of a part that mark steps, where the name is a registered string.
-fn registered_marks(part: &RangePart, strings: &Strings, options: &LoadOptions) -> Vec<MarkedRange> {
+fn registered_marks(part: &RangePart, kinds: &[u32], strings: &Strings, options: &LoadOptions) -> Vec<MarkedRange> {
     let of_kind = |kind: &LocalKind| {
         let id = part.registered.values().get((kind.name & !REGISTERED) as usize)?;
         if kind.name & REGISTERED == 0 { None } else { mark(registered_text(*id, strings), options) }
@@ -259,7 +278,7 @@ fn registered_marks(part: &RangePart, strings: &Strings, options: &LoadOptions) 
     if marks.iter().all(Option::is_none) {
         return Vec::new();
     }
-    let rows = (0_u32..).zip(&part.kind);
+    let rows = (0_u32..).zip(kinds);
     rows.filter_map(|(range, &kind)| marks[kind as usize].map(|mark| MarkedRange { range, mark })).collect()
 }
 

@@ -1,10 +1,12 @@
-//! `StringIds`: names by id.
+//! `StringIds`: names by id; and what texts in rows told before.
 
-use rustc_hash::FxHashMap;
+use std::hash::Hasher;
 
-use super::{LoadOptions, Part};
+use rustc_hash::{FxHashMap, FxHasher};
+
+use super::{LoadOptions, Part, Stretch};
 use crate::model::strings::Interner;
-use crate::source::batch::{Batch, Wanted};
+use crate::source::batch::{Batch, Wanted, decoded};
 use crate::source::schema::TableInfo;
 
 /// Texts of one part.
@@ -20,7 +22,7 @@ impl Part for TextPart {
         Self::default()
     }
 
-    fn add(&mut self, batch: &Batch, _options: &LoadOptions) {
+    fn add(&mut self, batch: &Batch, _stretch: &mut Stretch<'_>, _options: &LoadOptions) {
         for row in 0..batch.rows() {
             if let (Some(id), Some(text)) = (batch.int(row, 0), batch.text(row, 1)) {
                 self.texts.push((id, text.into()));
@@ -70,5 +72,45 @@ impl Strings {
     /// The names that were asked for, by number.
     pub(super) fn into_names(self) -> Interner {
         self.names
+    }
+}
+
+/// What was worked out of texts that came a moment ago, by their bytes: rows repeat a few hundred texts.
+#[derive(Debug)]
+pub(super) struct RecentTexts<T> {
+    /// Each text at a place that its hash tells.
+    known: Vec<(Vec<u8>, Option<T>)>,
+    /// Of the last text that is too long to be kept.
+    long: Option<T>,
+}
+
+/// How many texts are kept, and the bytes of the longest one.
+const RECENT: usize = 1024;
+const LONGEST: usize = 256;
+
+impl<T> Default for RecentTexts<T> {
+    fn default() -> Self {
+        Self { known: Vec::new(), long: None }
+    }
+}
+
+impl<T> RecentTexts<T> {
+    /// What a text tells, which is worked out of the leniently decoded text.
+    pub(super) fn of(&mut self, bytes: &[u8], work_out: impl FnOnce(&str) -> T) -> &T {
+        let work_out = || work_out(&decoded(bytes));
+        if bytes.len() > LONGEST {
+            return self.long.insert(work_out());
+        }
+        self.known.resize_with(RECENT, || (Vec::new(), None));
+        let mut hasher = FxHasher::default();
+        hasher.write(bytes);
+        let [low, high, ..] = hasher.finish().to_le_bytes();
+        let (known, told) = &mut self.known[usize::from(u16::from_le_bytes([low, high])) % RECENT];
+        if known != bytes {
+            known.clear();
+            known.extend_from_slice(bytes);
+            *told = None;
+        }
+        told.get_or_insert_with(work_out)
     }
 }

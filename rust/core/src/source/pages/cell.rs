@@ -5,10 +5,10 @@ use super::format::{
     LONG_TEXT_BYTES, integer, is_nan, local_length, page_number, size_of, utf16, varint, without_mark,
 };
 use super::layout::{ColumnLayout, Default, TableLayout};
-use super::simple::{self, Take, Wish};
+use super::shape::{Shapes, Take, Wish};
 use super::tree::LEAF;
 use crate::error::Result;
-use crate::source::batch::{Batch, CellKind, RowInts, Wanted};
+use crate::source::batch::{Batch, CellKind, RowInts, Texts, Wanted};
 use crate::source::open::MAX_CELL_BYTES;
 
 /// How many cells a leaf page has. Only the root of an empty table has none.
@@ -86,7 +86,7 @@ pub struct Decoder<'a> {
     file: &'a PageFile,
     steps: Vec<Step>,
     /// The same for records without anything special.
-    wishes: Vec<Wish>,
+    shapes: Shapes,
     row: RowInts,
     /// The row id of the last cell: ids ascend.
     last: Option<i64>,
@@ -132,7 +132,8 @@ impl<'a> Decoder<'a> {
         }
         let row = RowInts::new(&known);
         let wishes = steps.iter().enumerate().filter_map(|(column, step)| step.wish(column)).collect();
-        Self { file, steps, wishes, row, last: None, bytes: 0, whole: Vec::new(), page: Vec::new() }
+        let shapes = Shapes::new(wishes, row.known(), ints, texts);
+        Self { file, steps, shapes, row, last: None, bytes: 0, whole: Vec::new(), page: Vec::new() }
     }
 
     /// Takes the last row id of the page before: those that follow must be above it.
@@ -178,7 +179,15 @@ impl<'a> Decoder<'a> {
         self.last = Some(rowid);
         let (payload, overflow) = here.split_at(local);
         let cell = Cell { page: number, length, local, rowid };
-        if self.simple_record(cell, payload, batch) {
+        if local == length
+            && let Some(shape) = self.shapes.of(rest)
+            && shape.fits(length, rest)
+        {
+            for (slot, bounds) in shape.texts().iter().enumerate() {
+                let bounds = bounds.map(|(start, end)| (start as usize, end as usize));
+                push_text(self.file.encoding(), cell, payload, bounds, batch.text_mut(slot));
+            }
+            shape.end_row(rest, rowid, batch);
             return Ok(());
         }
         match self.record(cell, payload, batch) {
@@ -228,22 +237,6 @@ impl<'a> Decoder<'a> {
             next = page_number(&self.page);
         }
         Ok(next)
-    }
-
-    /// Adds one row from a whole record without anything special; `false` where it is not that simple.
-    fn simple_record(&mut self, cell: Cell, payload: &[u8], batch: &mut Batch) -> bool {
-        let mut texts = [(0_usize, 0_usize, TextSource::Null); MAX_TEXTS];
-        let text = |slot: usize, bounds: Option<(usize, usize)>| {
-            if let Some((start, end)) = bounds {
-                texts[slot] = (start, end, TextSource::Record);
-            }
-        };
-        let whole = payload.len() == cell.length;
-        if !whole || !simple::decode(payload, cell.rowid, &self.wishes, &mut self.row, text) {
-            return false;
-        }
-        self.finish(cell, payload, &texts, batch);
-        true
     }
 
     /// Adds one row from the first bytes of its record. Nothing is added where a fault is returned.
@@ -316,20 +309,25 @@ impl<'a> Decoder<'a> {
                     });
                     column.push(default);
                 }
-                TextSource::Record => match self.file.encoding() {
-                    Encoding::Utf8 => column.push(Some(&payload[start..end])),
-                    mut encoding => {
-                        let mut bytes = &payload[start..end];
-                        if end > cell.local && bytes.len() > LONG_TEXT_BYTES {
-                            (bytes, encoding) = without_mark(bytes, encoding);
-                        }
-                        column.push(Some(&utf16(bytes, encoding)));
-                    }
-                },
+                TextSource::Record => push_text(self.file.encoding(), cell, payload, Some((start, end)), column),
             }
         }
         batch.end_row(&self.row);
     }
+}
+
+/// Adds the text that lies at these bounds of a record, if any.
+fn push_text(encoding: Encoding, cell: Cell, payload: &[u8], bounds: Option<(usize, usize)>, column: &mut Texts) {
+    let Some((start, end)) = bounds else { return column.push(None) };
+    let bytes = &payload[start..end];
+    if encoding == Encoding::Utf8 {
+        return column.push(Some(bytes));
+    }
+    let (mut bytes, mut encoding) = (bytes, encoding);
+    if end > cell.local && bytes.len() > LONG_TEXT_BYTES {
+        (bytes, encoding) = without_mark(bytes, encoding);
+    }
+    column.push(Some(&utf16(bytes, encoding)));
 }
 
 /// A record of the most columns that a table can have, with types of three bytes, has no longer header.

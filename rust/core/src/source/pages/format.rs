@@ -3,11 +3,18 @@
 use super::file::Encoding;
 
 /// A variable-length integer and what follows it.
+#[inline]
 pub fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (&first, rest) = bytes.split_first()?;
-    if first < 0x80 {
-        return Some((u64::from(first), rest));
+    match bytes {
+        [first, rest @ ..] if *first < 0x80 => Some((u64::from(*first), rest)),
+        _ => long_varint(bytes),
     }
+}
+
+/// The same for more than one byte.
+#[inline]
+fn long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (&first, rest) = bytes.split_first()?;
     let mut value = u64::from(first & 0x7f);
     for (i, &byte) in rest.iter().enumerate().take(8) {
         if i == 7 {

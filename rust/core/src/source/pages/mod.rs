@@ -8,7 +8,7 @@ pub mod cell;
 pub mod file;
 pub mod format;
 pub mod layout;
-mod simple;
+mod shape;
 pub mod tree;
 
 use std::collections::HashMap;
@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 use cell::Decoder;
 use file::PageFile;
 use layout::TableLayout;
+use tree::Leaves;
 
 /// Pages read at once: enough to hide the call, small enough for the cache.
 const RUN_BYTES: usize = 256 << 10;
@@ -39,7 +40,7 @@ const SPLIT_LEAVES: usize = 64;
 pub struct PageRows {
     file: PageFile,
     layouts: HashMap<String, TableLayout>,
-    leaves: Mutex<HashMap<String, Arc<Vec<u32>>>>,
+    leaves: Mutex<HashMap<String, Arc<Leaves>>>,
     /// Its read transaction keeps the file as it is, and it counts tables of unusual layout.
     connection: Mutex<Connection>,
 }
@@ -73,7 +74,7 @@ impl PageRows {
     }
 
     /// The leaf pages of a table in key order, listed once.
-    fn leaves(&self, table: &TableInfo) -> Result<Arc<Vec<u32>>> {
+    fn leaves(&self, table: &TableInfo) -> Result<Arc<Leaves>> {
         let known = || self.leaves.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(leaves) = known().get(&table.name) {
             return Ok(Arc::clone(leaves));
@@ -118,6 +119,14 @@ impl PageRows {
     }
 }
 
+/// The leaves of a part.
+fn leaves_of(part: Part, leaves: &Leaves) -> Range<usize> {
+    match part {
+        Part::Whole | Part::Rows { .. } => 0..leaves.pages.len(),
+        Part::Leaves { first, end } => first..end,
+    }
+}
+
 /// A file whose rows must come through `SQLite`, with its open connection.
 pub struct Unusual {
     /// The connection that was to hold the lock.
@@ -128,7 +137,7 @@ pub struct Unusual {
 
 impl RowSource for PageRows {
     fn parts(&self, table: &TableInfo, pieces: usize) -> Result<Vec<Part>> {
-        let leaves = self.leaves(table)?.len();
+        let leaves = self.leaves(table)?.pages.len();
         let pieces = if leaves < SPLIT_LEAVES { 1 } else { pieces.clamp(1, leaves) };
         let edge = |k: usize| leaves * k / pieces;
         Ok((0..pieces).map(|k| Part::Leaves { first: edge(k), end: edge(k + 1) }).collect())
@@ -136,10 +145,10 @@ impl RowSource for PageRows {
 
     fn expected_rows(&self, table: &TableInfo) -> Result<u64> {
         let leaves = self.leaves(table)?;
-        let Some(&middle) = leaves.get(leaves.len() / 2) else { return Ok(0) };
+        let Some(&middle) = leaves.pages.get(leaves.pages.len() / 2) else { return Ok(0) };
         let mut buffer = Vec::new();
         self.file.read(middle, 1, &mut buffer)?;
-        Ok(cell::cells(&self.file, middle, &buffer)? as u64 * leaves.len() as u64)
+        Ok(cell::cells(&self.file, middle, &buffer)? as u64 * leaves.pages.len() as u64)
     }
 
     fn read(
@@ -150,16 +159,15 @@ impl RowSource for PageRows {
         sink: &mut dyn FnMut(&Batch) -> Result<()>,
     ) -> Result<()> {
         let leaves = self.leaves(table)?;
-        let range = match part {
-            Part::Whole | Part::Rows { .. } => 0..leaves.len(),
-            Part::Leaves { first, end } => first..end,
-        };
+        let range = leaves_of(part, &leaves);
         let mut decoder = Decoder::new(&self.file, self.layout(table)?, columns);
         let mut batch = Batch::new(columns);
         if range.start > 0 {
-            self.each_leaf(&leaves, range.start - 1..range.start, |number, page| decoder.start_after(number, page))?;
+            self.each_leaf(&leaves.pages, range.start - 1..range.start, |number, page| {
+                decoder.start_after(number, page)
+            })?;
         }
-        self.each_leaf(&leaves, range, |number, page| {
+        self.each_leaf(&leaves.pages, range, |number, page| {
             decoder.page(number, page, &mut batch)?;
             if batch.rows() >= BATCH_ROWS {
                 sink(&batch)?;
@@ -170,6 +178,11 @@ impl RowSource for PageRows {
         if batch.rows() > 0 { sink(&batch) } else { Ok(()) }
     }
 
+    fn room(&self, table: &TableInfo, part: Part) -> Result<usize> {
+        let leaves = self.leaves(table)?;
+        Ok(leaves.rows[leaves_of(part, &leaves)].iter().map(|&rows| usize::from(rows)).sum())
+    }
+
     fn count(&self, table: &TableInfo) -> Result<u64> {
         if !self.layouts.contains_key(&table.name) {
             let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
@@ -177,7 +190,7 @@ impl RowSource for PageRows {
         }
         let mut rows = 0;
         let leaves = self.leaves(table)?;
-        self.each_leaf(&leaves, 0..leaves.len(), |number, page| {
+        self.each_leaf(&leaves.pages, 0..leaves.pages.len(), |number, page| {
             rows += cell::cells(&self.file, number, page)? as u64;
             Ok(())
         })?;
