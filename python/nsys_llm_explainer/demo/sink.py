@@ -182,6 +182,7 @@ class Sink:
             if rows and len(rows) >= at_least:
                 if table not in self._inserts:
                     self._inserts[table] = self._create(table)
+                rows.reverse()  # of ranges that begin together, the one that ends last is the outer one and comes first
                 rows.sort(key=_START)
                 self._connection.executemany(self._inserts[table], rows)
                 name = table.partition("/")[0]

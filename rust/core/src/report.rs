@@ -70,7 +70,8 @@ pub(crate) fn sections(input: &Input<'_>, progress: &Progress) -> Vec<ReportSect
         progress.timed(&format!("analyse {}", analysis.spec().id), || analysis.run(input))
     };
     let Some((last, others)) = ALL.split_last() else { return Vec::new() };
-    let mut outcomes: Vec<Outcome> = others.par_iter().map(|analysis| run(*analysis, input)).collect();
+    // One by one: in larger pieces, the longest ones stand in the same piece and run one after the other.
+    let mut outcomes: Vec<Outcome> = others.par_iter().with_max_len(1).map(|analysis| run(*analysis, input)).collect();
     outcomes.push(run(*last, &Input { finished: &outcomes, ..*input }));
     ALL.iter().zip(outcomes).map(|(analysis, outcome)| ReportSection { spec: analysis.spec(), outcome }).collect()
 }

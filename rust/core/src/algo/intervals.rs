@@ -28,7 +28,8 @@ impl IntervalSet {
         Self::from_disjoint(spans)
     }
 
-    fn from_disjoint(spans: Vec<(i64, i64)>) -> Self {
+    fn from_disjoint(mut spans: Vec<(i64, i64)>) -> Self {
+        spans.shrink_to_fit();
         let mut before = Vec::with_capacity(spans.len() / STRIDE + 1);
         let mut measure = 0;
         for (i, (start, end)) in spans.iter().enumerate() {

@@ -106,7 +106,7 @@ fn limitations(input: &Input<'_>, collectives: &Collectives, ranks: &Ranks) -> V
         limits.push("No kernel of a category of communication ran.".into());
         return limits;
     }
-    let matched: i64 = ranks.matched().map(|one| one.devices).sum();
+    let matched: i64 = ranks.matched().map(|one| i64::from(one.devices)).sum();
     let alone = i64::try_from(collectives.len()).unwrap_or(i64::MAX) - matched;
     let devices: std::collections::BTreeSet<u32> = collectives.groups.iter().map(|group| group.device).collect();
     if devices.len() < 2 {

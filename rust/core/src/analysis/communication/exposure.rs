@@ -44,11 +44,8 @@ impl Exposure {
         let asked: Vec<IntervalSet> = asked.into_iter().map(union).collect();
         let is_compute = |kind: &OpKind| !super::is_collective(input, kind);
         let any = |_: &OpKind| true;
-        let compute = {
-            let matters = joined(&collectives, &asked);
-            busy(&[(&events.kernels, &is_compute), (&events.graphs, &any)], &matters)
-        };
-        let copies = busy(&[(&events.copies, &any), (&events.sets, &any)], &asked);
+        let compute = busy(&[(&events.kernels, &is_compute), (&events.graphs, &any)], &[&collectives, &asked]);
+        let copies = busy(&[(&events.copies, &any), (&events.sets, &any)], &[&asked]);
         let inside = |sets: &[IntervalSet]| -> Vec<IntervalSet> {
             sets.iter().zip(&asked).map(|(set, asked)| set.intersect(asked)).collect()
         };
@@ -95,23 +92,30 @@ pub(super) fn union(mut spans: Vec<(i64, i64)>) -> IntervalSet {
 
 type Accept<'a> = &'a (dyn Fn(&OpKind) -> bool + Sync);
 
-/// By device, the union of the accepted ops: right inside the spans of `matters`, incomplete elsewhere.
-fn busy(tables: &[(&Ops, Accept<'_>)], matters: &[IntervalSet]) -> Vec<IntervalSet> {
-    let mut found: Vec<Vec<(i64, i64)>> = vec![Vec::new(); matters.len()];
-    if matters.iter().all(|set| set.spans().is_empty()) {
+/// By device, the union of the accepted ops: right inside the spans of each of `matters`, incomplete elsewhere.
+fn busy(tables: &[(&Ops, Accept<'_>)], matters: &[&[IntervalSet]]) -> Vec<IntervalSet> {
+    let devices = matters.iter().map(|sets| sets.len()).max().unwrap_or_default();
+    let mut found: Vec<Vec<(i64, i64)>> = vec![Vec::new(); devices];
+    let matters: Vec<&[IntervalSet]> =
+        matters.iter().copied().filter(|sets| sets.iter().any(|set| !set.spans().is_empty())).collect();
+    if matters.is_empty() {
         return found.into_iter().map(union).collect();
     }
     for &(ops, accept) in tables {
         let device_of_kind: Vec<u32> =
             ops.kinds.iter().map(|kind| if accept(kind) { kind.device } else { NONE }).collect();
         let of_chunk = |(chunk, kinds): (usize, &[u32])| {
-            let mut cursors = vec![0; matters.len()];
+            let mut cursors = vec![vec![0; devices]; matters.len()];
             let mut cut = Vec::new();
             for (row, &kind) in (chunk * CHUNK..).zip(kinds) {
                 let device = device_of_kind[kind as usize];
-                let Some(cursor) = cursors.get_mut(device as usize) else { continue };
-                let spans = matters[device as usize].spans();
-                cut.extend(clip(spans, cursor, ops.start[row], ops.end(row)).map(|span| (device, span)));
+                if device == NONE {
+                    continue;
+                }
+                for (sets, cursors) in matters.iter().zip(&mut cursors) {
+                    let (spans, cursor) = (sets[device as usize].spans(), &mut cursors[device as usize]);
+                    cut.extend(clip(spans, cursor, ops.start[row], ops.end(row)).map(|span| (device, span)));
+                }
             }
             cut
         };

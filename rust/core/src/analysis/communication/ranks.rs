@@ -20,9 +20,9 @@ pub(super) struct Occurrence {
     /// Index into the names.
     pub(super) name: u32,
     /// Number among the occurrences of the name.
-    pub(super) number: usize,
+    pub(super) number: u32,
     /// Devices that take part; of a single one nothing can be said.
-    pub(super) devices: i64,
+    pub(super) devices: u32,
     /// Where it started first.
     pub(super) first_start: i64,
     /// Where it started last.
@@ -38,7 +38,7 @@ pub(super) struct Occurrence {
 }
 
 impl Occurrence {
-    const fn new(name: u32, number: usize) -> Self {
+    const fn new(name: u32, number: u32) -> Self {
         Self {
             name,
             number,
@@ -120,6 +120,7 @@ impl Ranks {
             }
             from += alike.len();
         }
+        ranks.occurrences.shrink_to_fit();
         ranks.add_waits(groups);
         ranks
     }
@@ -139,7 +140,8 @@ impl Ranks {
             self.first_of_group[from + i] = Some(first);
             for (place, &span) in (first..).zip(&group.spans) {
                 while self.occurrences.len() <= place {
-                    self.occurrences.push(Occurrence::new(group.name, self.occurrences.len() - base));
+                    let number = u32::try_from(self.occurrences.len() - base).unwrap_or(u32::MAX);
+                    self.occurrences.push(Occurrence::new(group.name, number));
                 }
                 self.occurrences[place].add(group.device, span);
             }

@@ -94,8 +94,8 @@ pub(super) fn skew_table(
         let cause = (one.spread() > 0).then(|| exposure.dominant(one.late_device, one.first_start, one.last_start));
         vec![
             input.events.names.text(one.name).into(),
-            one.number.into(),
-            one.devices.into(),
+            i64::from(one.number).into(),
+            i64::from(one.devices).into(),
             one.first_start.into(),
             one.last_start.into(),
             one.last_end.into(),
