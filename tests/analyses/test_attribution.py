@@ -117,6 +117,32 @@ def test_ranges_that_overlap_partly(export_file: Write) -> None:
     assert found.summary["attributed_kernel_ns"] == 1_111
 
 
+@pytest.mark.parametrize("crosses", [False, True], ids=["nested", "crossing"])
+def test_ranges_that_touch_where_a_call_begins(export_file: Write, *, crosses: bool) -> None:
+    export = (
+        Export()
+        .nvtx("outer", 0, 100)
+        .nvtx("left", 10, 40)
+        .nvtx("right", 40, 70)
+        .nvtx("left", 70, 90)
+        .call(LAUNCH, 40, 40, corr=1)  # without length: it lies in both, and the later one is the inner one
+        .call(LAUNCH, 70, 80, corr=2)
+        .call(LAUNCH, 85, 95, corr=3)  # leaves the inner one
+        .kernel("k", 200, 210, corr=1)
+        .kernel("k", 300, 320, corr=2)
+        .kernel("k", 400, 430, corr=3)
+    )
+    if crosses:
+        export.nvtx("first", 120, 150).nvtx("second", 140, 170)
+    found = section(export_file(export), "nvtx")
+    ranges = {row[0]: row[1:] for row in table(found, "nvtx_ranges", WORK) if row[0] not in {"first", "second"}}
+    assert ranges == {
+        "outer": (1, 30, 3, 60, 230),
+        "left": (1, 20, 2, 30, 30),
+        "right": (1, 10, 1, 10, 10),
+    }
+
+
 @pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
 def test_of_equal_spans_the_later_row_is_the_inner_one(export_file: Write, names: tuple[str, str]) -> None:
     export = Export().nvtx("long", 0, 90).nvtx("short", 0, 60)

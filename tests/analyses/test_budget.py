@@ -151,7 +151,8 @@ def test_an_op_without_length_splits_a_gap(export_file: Write) -> None:
     ]
 
 
-def test_own_ranges_come_before_those_of_libraries(export_file: Write) -> None:
+@pytest.mark.parametrize("crosses", [False, True], ids=["nested", "crossing"])
+def test_own_ranges_come_before_those_of_libraries(export_file: Write, *, crosses: bool) -> None:
     export = (
         Export()
         .domain(1, "NCCL")
@@ -167,6 +168,10 @@ def test_own_ranges_come_before_those_of_libraries(export_file: Write) -> None:
         .call(LAUNCH, 205, 210, corr=3)
         .kernel("c", 300, 310, corr=3)
     )
+    if crosses:
+        # Elsewhere on the thread two ranges overlap partly, around a call whose op waits for nothing.
+        export.nvtx("first", 120, 150).nvtx("second", 140, 170).call(LAUNCH, 142, 144, corr=4)
+        export.kernel("c", 310, 320, corr=4)
     found = section(export_file(export), "budget")
     assert table(found, "gap_causes", "start_ns range_name") == [(95, "ncclBroadcast"), (10, "step"), (70, "step")]
 

@@ -7,6 +7,8 @@
 
 mod by_name;
 
+use std::sync::atomic::AtomicU32;
+
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
@@ -16,7 +18,7 @@ use crate::algo::enclosing::{Times, innermost, sort_by_start, sort_outer_to_inne
 use crate::algo::join::NONE;
 use crate::model::events::{ApiCalls, Events, NvtxRanges, RangeKind};
 use crate::source::Progress;
-use by_name::{Enclosed, NameSlots};
+use by_name::{Enclosed, Inside, NameSlots};
 
 /// GPU work of the ranges of one name in one process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -34,6 +36,12 @@ pub struct NameWork {
 }
 
 impl NameWork {
+    /// Adds the work of a call of which a range of the name is the innermost.
+    fn add_own(&mut self, work: &Work) {
+        self.kernels += work.kernels;
+        self.kernel_ns = self.kernel_ns.saturating_add(work.kernel_ns);
+    }
+
     /// Adds the work of the same name in another process.
     pub fn add(&mut self, other: &Self) {
         self.kernels += other.kernels;
@@ -85,28 +93,32 @@ struct Thread {
 }
 
 impl Attribution {
-    /// `work` is that of each call.
-    pub(super) fn new(events: &Events, derived: &Derived, work: &[Work], progress: &Progress) -> Self {
-        let threads = progress.timed("attribute: sort by thread", || threads(events, derived, |_| true));
+    /// `work` is that of each call, `of_ranges` what [`ranges_of_threads`] found.
+    pub(super) fn new(
+        events: &Events,
+        derived: &Derived,
+        work: &[Work],
+        of_ranges: Vec<Vec<u32>>,
+        progress: &Progress,
+    ) -> Self {
+        let threads = progress.timed("attribute: sort by thread", || threads(events, derived, of_ranges));
         let slots = NameSlots::new(events);
         let is_library: Vec<bool> = events.ranges.kinds.iter().map(|kind| is_library(events, kind)).collect();
-        let totals_of = |thread: &Thread| Enclosed::new(events, thread, work, &slots, &is_library);
-        let parts: Vec<_> = progress.timed("attribute: sum by name", || threads.par_iter().map(totals_of).collect());
-        let mut attribution = Self { own: vec![NONE; events.calls.len()], ..Self::default() };
-        for (thread, Enclosed { innermost, names, own }) in threads.iter().zip(parts) {
-            for (&call, range) in thread.calls.iter().zip(innermost) {
-                attribution.own[call as usize] = range;
-            }
-            for (call, range) in own {
-                let of_library = std::mem::replace(&mut attribution.own[call as usize], range);
-                attribution.of_library.push((call, of_library));
-            }
-            for (&key, part) in slots.keys[thread.number].iter().zip(&names) {
-                attribution.by_name.entry(key).or_default().add(part);
+        // A call belongs to one thread: each thread writes the ranges of its own calls.
+        let own: Vec<AtomicU32> = (0..events.calls.len()).map(|_| AtomicU32::new(NONE)).collect();
+        let inside = Inside { events, work, slots: &slots, is_library: &is_library, own: &own };
+        let parts: Vec<Enclosed> =
+            progress.timed("attribute: sum by name", || threads.par_iter().map(|thread| inside.of(thread)).collect());
+        let mut by_name: FxHashMap<(u32, u32), NameWork> = FxHashMap::default();
+        let mut of_library = Vec::new();
+        for (thread, part) in threads.iter().zip(parts) {
+            of_library.extend(part.of_library);
+            for (&key, part) in slots.keys[thread.number].iter().zip(&part.names) {
+                by_name.entry(key).or_default().add(part);
             }
         }
-        attribution.of_library.sort_unstable();
-        attribution
+        of_library.sort_unstable();
+        Self { own: own.into_iter().map(AtomicU32::into_inner).collect(), of_library, by_name }
     }
 
     /// The innermost range around a call with GPU work, or [`NONE`].
@@ -136,7 +148,7 @@ fn is_library(events: &Events, kind: &RangeKind) -> bool {
 /// For each call with GPU work, the innermost of the ranges of those kinds that `wanted` accepts, or [`NONE`].
 pub(super) fn innermost_among(events: &Events, derived: &Derived, wanted: impl Fn(usize) -> bool) -> Vec<u32> {
     let mut found = vec![NONE; events.calls.len()];
-    for thread in threads(events, derived, wanted) {
+    for thread in threads(events, derived, ranges_of_threads(events, wanted)) {
         innermost(&thread.ranges, &events.ranges, &thread.calls, &events.calls, |call, range| {
             found[call as usize] = range;
         });
@@ -144,30 +156,28 @@ pub(super) fn innermost_among(events: &Events, derived: &Derived, wanted: impl F
     found
 }
 
-/// The threads with ranges and with calls that have GPU work, each with those rows in order.
-fn threads(events: &Events, derived: &Derived, wanted: impl Fn(usize) -> bool) -> Vec<Thread> {
-    let (calls, ranges) = (&events.calls, &events.ranges);
-    let of_threads = || vec![Vec::new(); events.threads.len()];
-    let calls_of_threads = || {
-        let mut rows: Vec<Vec<u32>> = of_threads();
-        for (row, &kind) in calls.kind.iter().enumerate().filter(|(row, _)| derived.first_ops.has_ops(*row)) {
-            let thread = calls.kinds[kind as usize].thread;
-            if thread != NONE {
-                rows[thread as usize].push(u32::try_from(row).unwrap_or(NONE));
-            }
-        }
-        rows
-    };
+/// By thread, the ranges that can enclose calls, of the kinds that are `wanted`.
+pub(super) fn ranges_of_threads(events: &Events, wanted: impl Fn(usize) -> bool) -> Vec<Vec<u32>> {
+    let ranges = &events.ranges;
+    let mut rows: Vec<Vec<u32>> = vec![Vec::new(); events.threads.len()];
     let accepted: Vec<bool> =
         ranges.kinds.iter().enumerate().map(|(kind, range)| range.can_enclose() && wanted(kind)).collect();
-    let ranges_of_threads = || {
-        let mut rows: Vec<Vec<u32>> = of_threads();
-        for (row, &kind) in (0_u32..).zip(&ranges.kind).filter(|(_, kind)| accepted[**kind as usize]) {
-            rows[ranges.kinds[kind as usize].thread as usize].push(row);
+    for (row, &kind) in (0_u32..).zip(&ranges.kind).filter(|(_, kind)| accepted[**kind as usize]) {
+        rows[ranges.kinds[kind as usize].thread as usize].push(row);
+    }
+    rows
+}
+
+/// The threads with ranges and with calls that have GPU work, each with those rows in order.
+fn threads(events: &Events, derived: &Derived, of_ranges: Vec<Vec<u32>>) -> Vec<Thread> {
+    let (calls, ranges) = (&events.calls, &events.ranges);
+    let mut of_calls: Vec<Vec<u32>> = vec![Vec::new(); events.threads.len()];
+    for (row, &kind) in calls.kind.iter().enumerate().filter(|(row, _)| derived.first_ops.has_ops(*row)) {
+        let thread = calls.kinds[kind as usize].thread;
+        if thread != NONE {
+            of_calls[thread as usize].push(u32::try_from(row).unwrap_or(NONE));
         }
-        rows
-    };
-    let (of_calls, of_ranges) = rayon::join(calls_of_threads, ranges_of_threads);
+    }
     let threads = of_calls.into_iter().zip(of_ranges).enumerate();
     let mut threads: Vec<Thread> = threads.map(|(number, (calls, ranges))| Thread { number, ranges, calls }).collect();
     threads.retain(|thread| !thread.calls.is_empty() && !thread.ranges.is_empty());

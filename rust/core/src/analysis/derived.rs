@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::attribution::{Attribution, work_of_calls};
+use super::attribution::{Attribution, ranges_of_threads, work_of_calls};
 use super::detect;
 use super::device_time::{self, DeviceTime};
 use super::durations::Durations;
@@ -133,14 +133,16 @@ impl Derived {
         let (call_of, sharing, naive_joins) = progress.timed("find calls", || call_of(events));
         let for_report = needs == Needs::REPORT;
         let graph_is_double = graph_is_double(events);
-        let ((work, first_ops), node_launches) = progress.timed("find launches", || {
+        let attributes = needs.attribution && options.nvtx_kernel_map && !events.ranges.is_empty() && events.can_join();
+        let ((work, first_ops), (node_launches, of_ranges)) = progress.timed("find launches", || {
             let work_of_calls = || {
                 let work = work_of_calls(events, &call_of, &graph_is_double);
                 let first_ops = FirstOps::new(&events.calls.start, work.iter().map(|work| work.first_op));
                 (work, first_ops)
             };
             let node_launches = || if for_report { graphs::node_launches(events, &call_of) } else { Vec::new() };
-            rayon::join(work_of_calls, node_launches)
+            let of_ranges = || if attributes { ranges_of_threads(events, |_| true) } else { Vec::new() };
+            rayon::join(work_of_calls, || rayon::join(node_launches, of_ranges))
         });
         if options.columns == Columns::Needed {
             events.calls.correlation = Ints::default();
@@ -165,9 +167,9 @@ impl Derived {
             keeps_gaps: needs.gaps == KeptGaps::Every,
         };
         // Attribution first: its scratch memory is gone before the gaps are gathered.
-        if needs.attribution && options.nvtx_kernel_map && !events.ranges.is_empty() && events.can_join() {
-            derived.attribution =
-                Some(progress.timed("attribute kernels", || Attribution::new(events, &derived, &work, progress)));
+        if attributes {
+            let attribution = || Attribution::new(events, &derived, &work, of_ranges, progress);
+            derived.attribution = Some(progress.timed("attribute kernels", attribution));
         }
         drop(work);
         if for_report {
