@@ -15,6 +15,7 @@ __all__ = [
     "Trace",
     "UnsafeSchemaError",
     "__version__",
+    "bin_shares",
     "open_trace",
     "schema",
     "stream_schema",
@@ -216,7 +217,16 @@ def open_trace(path: str, *, source: str = "auto") -> Trace:
     """Opens and probes an export, read-only. ``source`` is ``"auto"``, ``"pages"`` or ``"sqlite"``."""
 
 def bin_shares(values: bytes, bin_ns: int, full: int) -> bytes:
-    """What part of a bin each of ``values`` (native 64-bit ns) takes: little-endian 16-bit, ``full`` for all of it."""
+    """Return what part of a bin each value takes, as little-endian 16-bit numbers.
+
+    Args:
+        values: Nanoseconds, native 64-bit integers one after the other.
+        bin_ns: The length of a bin.
+        full: What stands for a whole bin.
+
+    Raises:
+        ValueError: The bytes are no whole integers, or the bin has no length.
+    """
 
 def stream_schema() -> list[dict[str, Any]]:
     """Every stream's schema as data.
