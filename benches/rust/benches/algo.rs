@@ -7,6 +7,7 @@ use nsys_explain_core::algo::gaps::GapFinder;
 use nsys_explain_core::algo::grouping::grouped;
 use nsys_explain_core::algo::intervals::IntervalSet;
 use nsys_explain_core::algo::join::CorrelationIndex;
+use nsys_explain_core::algo::nested::{Step, walk};
 use nsys_explain_core::algo::quantile::quantiles;
 
 const ROWS: u32 = 1_000_000;
@@ -80,6 +81,18 @@ fn attribution(c: &mut Criterion) {
             let span = |i: usize| ranges[order[i] as usize];
             totals(&loads, order.len(), span, |_, total| sum += total.kernels);
             sum
+        });
+    });
+    c.bench_function("both in one walk over the nested ranges", |b| {
+        b.iter(|| {
+            let loads = Loads { calls: &rows, times: calls.as_slice(), work: &work };
+            let (mut kernels, mut enclosed) = (0, 0);
+            let nests = walk(&order, ranges.as_slice(), &loads, |step| match step {
+                Step::Open(_) => {}
+                Step::Call(_, depth) => enclosed += depth,
+                Step::Close(total) => kernels += total.kernels,
+            });
+            (nests, kernels, enclosed)
         });
     });
 }
