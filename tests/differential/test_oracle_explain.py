@@ -14,7 +14,9 @@ import pytest
 import nsys_llm_explainer
 from nsys_llm_explainer import _native
 from nsys_llm_explainer.demo import Causes, DemoSpec, generate
-from tests.support import oracle_explain
+from tests.support import oracle_budget, oracle_explain
+from tests.support.oracle_host import read_capture
+from tests.support.oracle_trace import Device
 from tests.support.random_exports import ugly_export
 
 Row = dict[str, Any]
@@ -165,3 +167,32 @@ def test_variants_of_a_serving_run(tmp_path: Path, variant: str) -> None:
 def test_random_exports(tmp_path: Path, seed: int) -> None:
     path = ugly_export(random.Random(seed), steps=seed % 2 == 1).write(tmp_path / "trace.sqlite")
     compare(path)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_every_bin_of_the_timeline(tmp_path: Path, seed: int) -> None:
+    path = ugly_export(random.Random(seed), steps=seed % 2 == 1).write(tmp_path / "trace.sqlite")
+    assert_bins(path, random.Random(seed))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_bin_of_the_timeline_of_a_serving_run(tmp_path: Path, variant: str) -> None:
+    spec = DemoSpec(workers=2, decode_steps=6, prefill_every=3, layers=2, **VARIANTS[variant])
+    assert_bins(generate(tmp_path / "demo.sqlite", spec), random.Random(variant))
+
+
+def assert_bins(path: Path, rng: random.Random) -> None:
+    budget = oracle_budget.Budget(read_capture(path))
+    levels = nsys_llm_explainer.analyze(path, window="all").timeline
+    seen = set()
+    for level in levels:
+        device = Device(level["gpu_id"], None if level["gpu_id"] is not None else level["device_id"])
+        seen.add(device)
+        bins = max(map(len, level["buckets"].values()), default=0)
+        for number in sorted(rng.sample(range(bins), min(bins, 150))):
+            start = level["start_ns"] + number * level["bin_ns"]
+            expected = budget.inside(device, start, start + level["bin_ns"])
+            found = {bucket: values[number] for bucket, values in level["buckets"].items()}
+            assert found == {bucket: expected[bucket] for bucket in found}, (level["level"], number)
+            assert sum(found.values()) == sum(expected.values())
+    assert seen == set(budget.times)

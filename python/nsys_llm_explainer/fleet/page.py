@@ -60,12 +60,16 @@ def fleet_html(fleet: Fleet) -> bytes:
         scripts=[*map(asset, SCRIPTS), _own(OWN_SCRIPT)],
         data={"charts": chart_data(charts)},
         has_charts=bool(charts),
-        load=lambda name: _own(name) if name == TEMPLATE else asset(name),
+        load=_load,
         generated_at=fleet.generated_at,
         verdict=visible(verdict(fleet)),
         blocks=[_block(part, charts) for part in parts(fleet)],
         links=[(visible(name), path) for name, path in links(fleet).items()],
     )
+
+
+def _load(name: str) -> str:
+    return _own(name) if name == TEMPLATE else asset(name)
 
 
 def _own(name: str) -> str:

@@ -9,9 +9,9 @@ use nsys_explain_core::algo::by_kind::ByKind;
 use nsys_explain_core::algo::enclosed::{Loads, Work, totals};
 use nsys_explain_core::algo::enclosing::{innermost, sort_outer_to_inner};
 use nsys_explain_core::algo::gaps::{GapFinder, Gaps};
-use nsys_explain_core::algo::grouping::grouped;
+use nsys_explain_core::algo::grouping::{grouped, grouped_and_all};
 use nsys_explain_core::algo::intervals::IntervalSet;
-use nsys_explain_core::algo::join::{CorrelationIndex, NONE};
+use nsys_explain_core::algo::join::{CorrelationIndex, JointCount, NONE};
 use nsys_explain_core::algo::nested::{Step, walk};
 use nsys_explain_core::algo::quantile::quantiles;
 use nsys_explain_core::algo::topk::smallest_by;
@@ -161,6 +161,13 @@ proptest! {
     }
 
     #[test]
+    fn all_groups_together_are_one_group(pairs in prop::collection::vec((0_u32..5, -50_i64..50), 0..80)) {
+        let (groups, all) = grouped_and_all(5, pairs.iter().copied(), &[0.5, 0.9], &[0.25]);
+        prop_assert_eq!(groups, grouped(5, pairs.iter().copied(), &[0.5, 0.9]));
+        prop_assert_eq!(&[all][..], grouped(1, pairs.iter().map(|&(_, value)| (0, value)), &[0.25]));
+    }
+
+    #[test]
     fn statistics_of_kinds_are_those_of_their_values(
         pairs in prop::collection::vec((0_u32..6, prop_oneof![0_i64..8, 0_i64..5000]), 0..300),
         chosen in prop::collection::btree_set(0_u32..6, 0..6),
@@ -209,6 +216,32 @@ proptest! {
             several => several.iter().filter(|call| call.1 <= op.1).max_by_key(|call| (call.1, call.2)).map_or(NONE, |call| call.2),
         };
         prop_assert_eq!(index.find(op.0, op.1), expected);
+    }
+
+    #[test]
+    fn a_joint_count_is_the_sum_of_all(
+        processes in prop::collection::vec(prop::collection::vec(-6_i64..9, 0..20), 0..5),
+        base in prop::sample::select(vec![i64::MIN + 6, -3, 0, 1_000_000, i64::MAX - 8]),
+        spread in prop::sample::select(vec![0_i64, 1 << 40]),
+    ) {
+        let ids: Vec<Vec<i64>> = processes
+            .iter()
+            .zip(0..)
+            .map(|(ids, number)| ids.iter().map(|id| (base + id).saturating_sub(spread * number)).collect())
+            .collect();
+        let indexes: Vec<CorrelationIndex> = ids
+            .iter()
+            .map(|ids| {
+                let rows: Vec<u32> = (0_u32..).zip(ids).map(|(row, _)| row).collect();
+                CorrelationIndex::new(&rows, |row| (ids[row as usize], i64::from(row)))
+            })
+            .collect();
+        let joint = JointCount::new(indexes.iter().collect());
+        let asked = ids.iter().flatten().flat_map(|&id| [id, id.saturating_sub(1), id.saturating_add(1)]);
+        for id in asked.chain([0, 1, i64::MIN, i64::MAX]).filter(|id| *id != 0) {
+            let expected = ids.iter().flatten().filter(|other| **other == id).count();
+            prop_assert_eq!(joint.of(id), expected, "{}", id);
+        }
     }
 
     #[test]

@@ -92,12 +92,12 @@ impl CorrelationIndex {
     fn add_counts(&self, base: i64, counts: &mut [u32]) {
         let Slots::Dense { base: own, rows } = &self.first else { return };
         let from = usize::try_from(own - base).unwrap_or_default();
-        for ((id, &row), count) in (*own..).zip(rows).zip(&mut counts[from..]) {
-            *count += match row {
-                NONE => 0,
-                SEVERAL => u32::try_from(self.count(id)).unwrap_or(u32::MAX),
-                _ => 1,
-            };
+        for (count, &row) in counts[from..].iter_mut().zip(rows) {
+            *count += u32::from(row < SEVERAL);
+        }
+        for (&id, list) in &self.several {
+            let at = usize::try_from(id - base).unwrap_or_default();
+            counts[at] += u32::try_from(list.len()).unwrap_or(u32::MAX);
         }
     }
 

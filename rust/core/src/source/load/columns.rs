@@ -169,7 +169,12 @@ impl<T> Piece<'_, T> {
 }
 
 impl<T: Copy + Default + Send + Sync> Column<T> {
-    fn new(rooms: Vec<usize>) -> Self {
+    fn new(mut rooms: Vec<usize>) -> Self {
+        let all = rooms.iter().fold(0, |sum: usize, &room| sum.saturating_add(room));
+        // Rooms are guesses that a hostile file can drive beyond any memory. Then parts grow by the rows that there are.
+        if Vec::<T>::new().try_reserve_exact(all).is_err() {
+            rooms.fill(0);
+        }
         Self { values: vec![T::default(); rooms.iter().sum()], rooms }
     }
 
@@ -300,6 +305,14 @@ mod tests {
                 let of_parts = parts.iter().zip(1..).flat_map(|(part, ten)| vec![ten; part.len()]);
                 assert_eq!(tens, of_parts.collect::<Vec<_>>());
             }
+        }
+    }
+
+    #[test]
+    fn rooms_beyond_any_memory_are_no_rooms() {
+        for most in [usize::MAX, 1 << 60, 1 << 50] {
+            let columns = filled(&[1, most, most], &[&[1, 2], &[3], &[]]);
+            assert_eq!((columns.start, columns.length), (vec![1, 2, 3], Ints::Narrow(vec![1, 2, 3])));
         }
     }
 

@@ -214,3 +214,21 @@ fn resolve(own: Option<i64>, sole_caller: Option<ProcessKey>) -> ProcessKey {
 fn position<T: Ord>(sorted: &[T], value: &T) -> u32 {
     u32::try_from(sorted.partition_point(|other| other < value)).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_keep_their_numbers_however_many_there_are() {
+        let mut ids: LocalIds<i64> = LocalIds::default();
+        let id = |i: i64| (i * i) % 3_001 - 700;
+        for i in 0..20_000 {
+            let number = ids.number(&id(i));
+            assert_eq!(ids.values()[number as usize], id(i));
+        }
+        let distinct: std::collections::HashSet<i64> = (0..20_000).map(id).collect();
+        assert!(distinct.len() > RECENT);
+        assert_eq!(ids.values().len(), distinct.len());
+    }
+}

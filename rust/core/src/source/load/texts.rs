@@ -114,3 +114,35 @@ impl<T> RecentTexts<T> {
         told.get_or_insert_with(work_out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_tells_the_same_whatever_came_before() {
+        let mut recent = RecentTexts::default();
+        // More texts than there are places, the empty one first, some of them too long to be kept.
+        let text = |number: usize| "x".repeat(number % 5 * 90) + &number.to_string();
+        let texts: Vec<String> =
+            std::iter::once(String::new()).chain((0..4 * RECENT).map(|number| text(number % 1500))).collect();
+        let mut worked_out = 0;
+        for text in &texts {
+            let told = recent.of(text.as_bytes(), |text| {
+                worked_out += 1;
+                text.to_owned()
+            });
+            assert_eq!(told, text);
+            assert_eq!(recent.of(text.as_bytes(), str::to_owned), text);
+        }
+        assert!(worked_out < texts.len(), "none of {} texts was remembered", texts.len());
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_decoded_leniently() {
+        let mut recent = RecentTexts::default();
+        for _ in 0..2 {
+            assert_eq!(recent.of(b"a\xffb", str::to_owned), "a\u{fffd}b");
+        }
+    }
+}
