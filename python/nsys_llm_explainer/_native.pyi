@@ -151,8 +151,8 @@ class Trace:
         (category, regular expression) that come before the built-in ones.
 
         Returns a dict: trace (facts and row counts), window, warnings (code, message, section), timeline (device time
-        by bucket in bins: device_id, gpu_id, start_ns, bin_ns, level, buckets), sections, and stages (name and wall
-        time in ns of each stage).
+        by bucket in bins: device_id, gpu_id, start_ns, bin_ns, level, buckets, each of which is an ``array("q")`` of
+        ns by bin), sections, and stages (name and wall time in ns of each stage).
         """
 
     def streams(self) -> list[dict[str, Any]]:

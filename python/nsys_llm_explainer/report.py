@@ -155,7 +155,8 @@ class Report:
         generated_at: When the report was made, ISO 8601 in UTC.
         capture: What to capture again for what this capture cannot answer.
         stages: How long each stage of the core took, in ns; part of no output.
-        timeline: Device time by bucket in bins, coarse and fine ones for each device; part of report.html alone.
+        timeline: Device time by bucket in bins, coarse and fine ones for each device; part of report.html alone. A
+            bucket is an ``array("q")`` of ns by bin.
     """
 
     trace: Mapping[str, Any]

@@ -63,6 +63,16 @@ def test_figures_of_the_calls_of_an_api(export_file: Write) -> None:
     }
 
 
+def test_queue_times_beyond_32_bits_are_whole(export_file: Write) -> None:
+    far = 5_000_000_000
+    export = Export().call(LAUNCH, 0, 10, corr=1).kernel("k", 10 + far, 20 + far, corr=1)
+    export.call(LAUNCH, 20, 30, corr=2).kernel("k", 130, 140, corr=2)
+    found = section(export_file(export), "launch_path")
+    columns = "queued queue_total_ns queue_p50_ns"
+    assert table(found, "launch_calls", columns) == [(2, far + 100, (far + 100) / 2)]
+    assert found.summary["queue_p50_ns"] == (far + 100) / 2
+
+
 def test_calls_of_one_base_name_and_process_are_one_row(export_file: Write) -> None:
     export = Export().call("cudaLaunchKernel_v7000", 0, 10, corr=1, pid=100).kernel("k", 20, 30, corr=1, pid=100)
     export.call("cudaLaunchKernel_ptsz_v7000", 40, 60, corr=2, pid=100).kernel("k", 61, 70, corr=2, pid=100)

@@ -14,6 +14,7 @@ use super::iterations::Steps;
 use super::nvtx::Coverage;
 use super::timeline::Timeline;
 use super::{Columns, Options};
+use crate::algo::enclosed::Work;
 use crate::algo::gaps::Gaps;
 use crate::algo::join::{CorrelationIndex, JointCount, NONE};
 use crate::model::events::{Events, Ops};
@@ -134,16 +135,9 @@ impl Derived {
         let for_report = needs == Needs::REPORT;
         let graph_is_double = graph_is_double(events);
         let attributes = needs.attribution && options.nvtx_kernel_map && !events.ranges.is_empty() && events.can_join();
-        let ((work, first_ops), (node_launches, of_ranges)) = progress.timed("find launches", || {
-            let work_of_calls = || {
-                let work = work_of_calls(events, &call_of, &graph_is_double);
-                let first_ops = FirstOps::new(&events.calls.start, work.iter().map(|work| work.first_op));
-                (work, first_ops)
-            };
-            let node_launches = || if for_report { graphs::node_launches(events, &call_of) } else { Vec::new() };
-            let of_ranges = || if attributes { ranges_of_threads(events, |_| true) } else { Vec::new() };
-            rayon::join(work_of_calls, || rayon::join(node_launches, of_ranges))
-        });
+        let wanted = Wanted { ranges: attributes, nodes: for_report };
+        let launches = progress.timed("find launches", || Launches::new(events, &call_of, &graph_is_double, wanted));
+        let Launches { work, first_ops, of_nodes: node_launches, of_ranges } = launches;
         if options.columns == Columns::Needed {
             events.calls.correlation = Ints::default();
             events.kernels.correlation = Ints::default();
@@ -175,29 +169,7 @@ impl Derived {
         if for_report {
             derived.coverage = Coverage::of_processes(events, &derived);
         }
-        let find_steps = || {
-            detect::steps(&detect::Seen {
-                events,
-                call_of: &derived.call_of,
-                graph_is_double: &derived.graph_is_double,
-                category_of_name: &derived.category_of_name,
-                categories: options.categories.names(),
-                has_step_range: options.has_step_range,
-            })
-        };
-        let (steps, durations) = progress.timed("find steps, sort durations", || {
-            let steps = || if needs.steps { find_steps() } else { Steps::default() };
-            let durations = || {
-                if for_report {
-                    (Durations::of_ops(&events.kernels), Durations::of_ranges(events))
-                } else {
-                    (Durations::default(), Durations::default())
-                }
-            };
-            rayon::join(steps, durations)
-        });
-        derived.steps = steps;
-        (derived.kernel_durations, derived.range_durations) = durations;
+        derived.find_steps(events, options, needs, progress);
         if needs.gaps == KeptGaps::None {
             return derived;
         }
@@ -217,6 +189,28 @@ impl Derived {
             progress.timed("account for device time", || device_time::sweep(events, &derived, is_communication));
         (derived.activity, derived.time) = swept.into_iter().unzip();
         derived
+    }
+
+    /// Finds the steps, and sorts durations meanwhile.
+    fn find_steps(&mut self, events: &Events, options: &Options, needs: Needs, progress: &Progress) {
+        let find_steps = || {
+            detect::steps(&detect::Seen {
+                events,
+                call_of: &self.call_of,
+                graph_is_double: &self.graph_is_double,
+                category_of_name: &self.category_of_name,
+                categories: options.categories.names(),
+                has_step_range: options.has_step_range,
+            })
+        };
+        let steps = || if needs.steps { find_steps() } else { Steps::default() };
+        let durations = || match needs {
+            Needs::REPORT => (Durations::of_ops(&events.kernels), Durations::of_ranges(events)),
+            _ => (Durations::default(), Durations::default()),
+        };
+        let (steps, durations) = progress.timed("find steps, sort durations", || rayon::join(steps, durations));
+        self.steps = steps;
+        (self.kernel_durations, self.range_durations) = durations;
     }
 
     /// The innermost range around a call: of those that no library opened, if there is one; [`NONE`] without any.
@@ -240,6 +234,40 @@ impl Derived {
         let kernels = (0..events.kernels.len()).map(|row| (0, row));
         let graphs = (0..events.graphs.len()).filter(|&row| !self.graph_is_double[row]).map(|row| (3, row));
         kernels.chain(graphs)
+    }
+}
+
+/// Which of the launches' results are wanted.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    /// The ranges of threads.
+    ranges: bool,
+    /// The nodes of CUDA graphs.
+    nodes: bool,
+}
+
+/// What one look through the ops tells of the calls that launched them.
+struct Launches {
+    /// GPU work by call.
+    work: Vec<Work>,
+    first_ops: FirstOps,
+    /// Launches of CUDA graphs that were traced node by node.
+    of_nodes: Vec<graphs::Launch>,
+    /// By thread, the ranges that can enclose calls: told meanwhile.
+    of_ranges: Vec<Vec<u32>>,
+}
+
+impl Launches {
+    fn new(events: &Events, call_of: &[Vec<u32>; 4], graph_is_double: &[bool], wanted: Wanted) -> Self {
+        let work = || {
+            let work = work_of_calls(events, call_of, graph_is_double);
+            let first_ops = FirstOps::new(&events.calls.start, work.iter().map(|work| work.first_op));
+            (work, first_ops)
+        };
+        let nodes = || if wanted.nodes { graphs::node_launches(events, call_of) } else { Vec::new() };
+        let ranges = || if wanted.ranges { ranges_of_threads(events, |_| true) } else { Vec::new() };
+        let ((work, first_ops), (of_nodes, of_ranges)) = rayon::join(work, || rayon::join(nodes, ranges));
+        Self { work, first_ops, of_nodes, of_ranges }
     }
 }
 

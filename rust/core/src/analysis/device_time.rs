@@ -19,9 +19,8 @@ use super::derived::{Derived, DeviceActivity};
 use super::ended_gap::EndedGap;
 use super::gap_place::{Place, Places, Wait};
 use super::host_work::{HostWork, ThreadCalls, Walker};
-use super::iterations::Step;
 use super::op_order::{OpAt, OpOrder};
-use super::suspects::{self, Suspect};
+use super::suspects::Suspect;
 use super::timeline::Timeline;
 use crate::algo::gaps::GapFinder;
 use crate::algo::join::NONE;
@@ -30,7 +29,7 @@ use crate::model::events::{Events, Ops};
 use crate::model::table::MAX_EVENT_ROWS;
 use caller::Caller;
 pub(super) use groups::{Group, GroupKey, Groups};
-use state::{State, StepWalk, SuspectWalk};
+use state::State;
 
 /// Buckets of device time, in the order in which they are shown.
 pub(super) const BUCKETS: [&str; 11] = [
@@ -160,41 +159,8 @@ pub(super) fn sweep(
 
 impl Sweep<'_> {
     fn device(&self, device: u32) -> (DeviceActivity, DeviceTime) {
-        let derived = self.derived;
-        let on_device = || derived.steps.workers.iter().filter(|worker| worker.device == device);
-        let extents: Vec<Vec<(i64, i64)>> = on_device()
-            .map(|worker| derived.steps.list[worker.steps.clone()].iter().map(Step::extent).collect())
-            .collect();
-        let ends: Vec<Vec<i64>> = on_device()
-            .map(|worker| derived.steps.list[worker.steps.clone()].iter().map(|step| step.end).collect())
-            .collect();
-        let window = self.windows[device as usize];
-        let mut time = DeviceTime { timeline: Timeline::new(window, self.windows.len()), ..DeviceTime::default() };
-        let mut workers = Vec::new();
-        for ((worker, extents), ends) in on_device().zip(&extents).zip(&ends) {
-            workers.push(StepWalk { extents, at: 0, first: time.steps.len(), ends });
-            time.steps.extend(worker.steps.clone().map(|step| (step, Split::default())));
-        }
-        time.inside = vec![Split::default(); time.steps.len()];
-        let mut state = State {
-            now: i64::MIN,
-            reach: [i64::MIN; 3],
-            time,
-            kernels_reach: i64::MIN,
-            kernel_busy_ns: 0,
-            calm: None,
-            pending: Split::default(),
-            steady: derived.steps.steady,
-            settled: derived.steps.settled,
-            workers,
-            suspects: suspects::of_device(self.events, derived, device).into_iter().map(SuspectWalk::new).collect(),
-            segments: Vec::new(),
-            walkers: vec![Walker::NEW; self.events.threads.len()],
-            candidates: Vec::new(),
-            too_short: -1,
-            caller: Caller::NONE,
-        };
-        let mut places = Places::new(&derived.steps, device);
+        let mut state = State::new(self, device);
+        let mut places = Places::new(&self.derived.steps, device);
         let mut gaps = GapFinder::default();
         let mut order = OpOrder::new(self.events, |kind| kind.device == device);
         let mut starting: Vec<OpAt> = Vec::new();
@@ -230,7 +196,7 @@ impl Sweep<'_> {
     }
 
     /// An op begins to run.
-    fn start(&self, state: &mut State<'_>, op: OpAt) {
+    fn start(&self, state: &mut State, op: OpAt) {
         let bucket = match op.table {
             0 if self.is_communication[self.events.kernels.kind[op.row as usize] as usize] => COMMUNICATION,
             0 | 3 => COMPUTE,
@@ -244,7 +210,7 @@ impl Sweep<'_> {
     }
 
     /// Books an idle gap by its causes.
-    fn gap(&self, state: &mut State<'_>, places: &mut Places<'_>, (g0, g1): (i64, i64), starting: &[OpAt]) {
+    fn gap(&self, state: &mut State, places: &mut Places<'_>, (g0, g1): (i64, i64), starting: &[OpAt]) {
         let calls = &self.events.calls;
         let call_of = |op: &OpAt| self.derived.call_of[op.table][op.row as usize];
         let asked_for = starting.iter().filter(|op| call_of(op) != NONE);
@@ -308,7 +274,7 @@ impl Sweep<'_> {
     }
 
     /// Splits the time before a call by what its thread did, and returns how much of it was waiting for requests.
-    fn wait(&self, state: &mut State<'_>, stretch: (i64, i64), segments: &mut Vec<Segment>) -> i64 {
+    fn wait(&self, state: &mut State, stretch: (i64, i64), segments: &mut Vec<Segment>) -> i64 {
         let calls = &self.events.calls;
         let thread = state.caller.thread;
         let mut for_requests = 0;
@@ -337,7 +303,7 @@ impl Sweep<'_> {
     /// Adds a gap to its group.
     fn group(
         &self,
-        state: &mut State<'_>,
+        state: &mut State,
         (start, end): (i64, i64),
         segments: &[Segment],
         (cause, place, step): (usize, Place, Option<usize>),

@@ -3,26 +3,27 @@
 use std::cmp::Reverse;
 
 use super::caller::Caller;
-use super::{COMMUNICATION, COMPUTE, COPY, DeviceTime, Gap, Segment, Split};
+use super::{COMMUNICATION, COMPUTE, COPY, DeviceTime, Gap, Segment, Split, Sweep};
 use crate::algo::intervals::IntervalSet;
 use crate::analysis::gap_place::Place;
 use crate::analysis::host_work::Walker;
-use crate::analysis::suspects::Suspect;
+use crate::analysis::suspects::{self, Suspect};
+use crate::analysis::timeline::Timeline;
 use crate::model::table::MAX_EVENT_ROWS;
 
 /// A walk over the steps of a worker.
-pub(super) struct StepWalk<'a> {
-    pub(super) extents: &'a [(i64, i64)],
+struct StepWalk {
+    extents: Vec<(i64, i64)>,
     /// The first step that is not over.
-    pub(super) at: usize,
+    at: usize,
     /// Place of the worker's first step among the splits.
-    pub(super) first: usize,
+    first: usize,
     /// Ends of the steps themselves.
-    pub(super) ends: &'a [i64],
+    ends: Vec<i64>,
 }
 
 /// A walk over the times at which a suspect held up the host.
-pub(super) struct SuspectWalk {
+struct SuspectWalk {
     suspect: Suspect,
     spans: IntervalSet,
     /// The first span that is not over.
@@ -30,7 +31,7 @@ pub(super) struct SuspectWalk {
 }
 
 impl SuspectWalk {
-    pub(super) fn new((suspect, spans): (Suspect, IntervalSet)) -> Self {
+    fn new((suspect, spans): (Suspect, IntervalSet)) -> Self {
         Self { suspect, spans, at: 0 }
     }
 
@@ -45,7 +46,7 @@ impl SuspectWalk {
 }
 
 /// The state of one device's sweep.
-pub(super) struct State<'a> {
+pub(super) struct State {
     pub(super) now: i64,
     /// How far compute, communication and copies reach.
     pub(super) reach: [i64; 3],
@@ -53,13 +54,13 @@ pub(super) struct State<'a> {
     pub(super) kernels_reach: i64,
     pub(super) kernel_busy_ns: i64,
     /// Until when stretches count for the same as at a time before, and since when.
-    pub(super) calm: Option<(i64, i64)>,
+    calm: Option<(i64, i64)>,
     /// What was booked since.
-    pub(super) pending: Split,
+    pending: Split,
     pub(super) steady: Option<(i64, i64)>,
     pub(super) settled: Option<(i64, i64)>,
-    pub(super) workers: Vec<StepWalk<'a>>,
-    pub(super) suspects: Vec<SuspectWalk>,
+    workers: Vec<StepWalk>,
+    suspects: Vec<SuspectWalk>,
     /// The parts of the gap at hand.
     pub(super) segments: Vec<Segment>,
     /// By thread.
@@ -71,7 +72,40 @@ pub(super) struct State<'a> {
     pub(super) caller: Caller,
 }
 
-impl State<'_> {
+impl State {
+    /// The state before the first op of a device.
+    pub(super) fn new(sweep: &Sweep<'_>, device: u32) -> Self {
+        let (events, steps) = (sweep.events, &sweep.derived.steps);
+        let window = sweep.windows[device as usize];
+        let mut time = DeviceTime { timeline: Timeline::new(window, sweep.windows.len()), ..DeviceTime::default() };
+        let mut workers = Vec::new();
+        for worker in steps.workers.iter().filter(|worker| worker.device == device) {
+            let list = &steps.list[worker.steps.clone()];
+            let (extents, ends) = list.iter().map(|step| (step.extent(), step.end)).unzip();
+            workers.push(StepWalk { extents, at: 0, first: time.steps.len(), ends });
+            time.steps.extend(worker.steps.clone().map(|step| (step, Split::default())));
+        }
+        time.inside = vec![Split::default(); time.steps.len()];
+        Self {
+            now: i64::MIN,
+            reach: [i64::MIN; 3],
+            time,
+            kernels_reach: i64::MIN,
+            kernel_busy_ns: 0,
+            calm: None,
+            pending: Split::default(),
+            steady: steps.steady,
+            settled: steps.settled,
+            workers,
+            suspects: suspects::of_device(events, sweep.derived, device).into_iter().map(SuspectWalk::new).collect(),
+            segments: Vec::new(),
+            walkers: vec![Walker::NEW; events.threads.len()],
+            candidates: Vec::new(),
+            too_short: -1,
+            caller: Caller::NONE,
+        }
+    }
+
     /// Books a stretch of time; stretches come in order.
     #[inline]
     pub(super) fn book(&mut self, start: i64, end: i64, bucket: usize) {
