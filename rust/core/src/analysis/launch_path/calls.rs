@@ -67,15 +67,10 @@ impl<'a> Calls<'a> {
         let groups = by_api.keys.len();
         let group = |row: usize| by_api.of_kind[calls.kind[row] as usize];
         let rows = launches.rows().map(|row| (group(row), row));
-        let ((api, (queue, all)), ops) = rayon::join(
-            || {
-                rayon::join(
-                    || calls.length.grouped(groups, rows.clone(), QUANTILES),
-                    || queues(launches, groups, rows.clone()),
-                )
-            },
-            || ops_of_groups(launches, &by_api),
-        );
+        // One after the other: side by side, their durations would take twice the memory.
+        let api = calls.length.grouped(groups, rows.clone(), QUANTILES);
+        let (queue, all) = queues(launches, groups, rows.clone());
+        let ops = ops_of_groups(launches, &by_api);
         let queue_p50 = all.quantiles[0];
         let full = input.schema.table(OVERHEAD).is_some().then(|| full_ns(events, rows, groups));
         let groups = by_api.keys.into_iter().zip(ops).zip(api).zip(queue).enumerate();
