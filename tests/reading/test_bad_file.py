@@ -54,7 +54,7 @@ def test_no_regular_file(tmp_path: Path) -> None:
 
 
 _UNPRIVILEGED = """
-import os, sys
+import array, os, sys  # the core needs array later, and the interpreter's own folder may be a private one
 from nsys_llm_explainer import _native
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
