@@ -151,6 +151,44 @@ def test_a_failure_half_way_restores_what_was_there(tmp_path: Path, monkeypatch:
     }
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["known folder", "new folder"])
+@pytest.mark.parametrize("name", ["replace", "mkdir"])
+def test_an_interrupt_at_any_move_leaves_everything_as_it_was(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, *, known: bool
+) -> None:
+    out = tmp_path / "out"
+    before = {"a": "a before", "b": "b before", "old": "old before"} if known else {}
+    for file, content in before.items():
+        out.mkdir(exist_ok=True)
+        (out / file).write_text(content)
+    real = getattr(Path, name)
+    interrupted = 0
+    for last in range(1, 40):
+        calls = 0
+
+        def interrupting(self: Path, *args: object, **kwargs: object) -> object:
+            nonlocal calls
+            calls += 1
+            done = real(self, *args, **kwargs)
+            if calls == last:  # noqa: B023 - called in this round alone
+                raise KeyboardInterrupt
+            return done
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, name, interrupting)
+            try:
+                place({"a": b"new", "b": b"new", "tables/c": b"new"}, out, stale=["old"])
+            except KeyboardInterrupt:
+                interrupted += 1
+            else:
+                break
+        assert (_names(out) if out.exists() else []) == sorted(before)
+        assert {file: (out / file).read_text() for file in before} == before
+        assert known or not out.exists()
+    assert interrupted >= 3
+    assert (out / "tables" / "c").read_text() == "new"
+
+
 _LIMITED = """
 import resource, sys
 sys.dont_write_bytecode = True  # the limit would cut the interpreter's own files short

@@ -63,8 +63,8 @@ def _replace(files: Mapping[str, bytes], directory: Path, stale: tuple[str, ...]
         _write(files, stage / "new")
         for folder in sorted({(directory / name).parent for name in files}):
             if not folder.exists():
-                folder.mkdir()
                 created.append(folder)
+                folder.mkdir()
         for name in (*stale, *files):
             if os.path.lexists(directory / name):
                 _move(directory / name, stage / "old" / name, moved)
@@ -72,7 +72,8 @@ def _replace(files: Mapping[str, bytes], directory: Path, stale: tuple[str, ...]
             _move(stage / "new" / name, directory / name, moved)
     except BaseException:
         for source, target in reversed(moved):
-            target.replace(source)
+            if not os.path.lexists(source):
+                target.replace(source)
         _remove_empty(reversed(created))
         raise
     finally:
@@ -81,8 +82,9 @@ def _replace(files: Mapping[str, bytes], directory: Path, stale: tuple[str, ...]
 
 def _move(source: Path, target: Path, moved: list[tuple[Path, Path]]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    source.replace(target)
+    # Noted first: an interrupt may come right after the move.
     moved.append((source, target))
+    source.replace(target)
 
 
 def _check_targets(names: Iterable[str], directory: Path) -> None:
@@ -105,6 +107,6 @@ def _write(files: Mapping[str, bytes], stage: Path) -> None:
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:
-    with contextlib.suppress(OSError):
-        for folder in folders:
+    for folder in folders:
+        with contextlib.suppress(OSError):
             folder.rmdir()
